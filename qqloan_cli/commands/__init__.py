@@ -1,0 +1,1 @@
+"""One file a command: parse, call, render, return. No decision logic and no SQL lives here."""

@@ -1,0 +1,33 @@
+"""Options that several commands share, spelled once."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from qqloan_cli.errors import UsageError
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
+Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files, folders or globs of a lender.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder, made whole or not at all.", show_default=False)]
+AsOf = Annotated[str, typer.Option("--as-of", metavar="DATE", help="The date of the decisions: nothing later is looked at.", show_default=False)]
+Config = Annotated[Optional[Path], typer.Option("--config", help="Configuration folder (default: QQLOAN_CONFIG, ./configs, the shipped one).", show_default=False)]
+Workers = Annotated[Optional[int], typer.Option("--workers", "-w", min=1, help="Buckets done side by side (default: the cores).", show_default=False, envvar="QQLOAN_WORKERS")]
+Source = Annotated[Optional[str], typer.Option("--source", help="Mapping in configs/sources/ (default: found by the files' own headers).", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it, though something that stands is lost.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
+
+
+def as_date(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise UsageError("date-wrong", f"{text!r} is not a date", "--as-of", "Write it as 2026-11-24.") from None
+
+
+def as_workers(number: int | None) -> int:
+    return number or len(os.sched_getaffinity(0))

@@ -1,0 +1,349 @@
+"""What each stage leaves. No column here holds a name, a number or an address of a person: keyed hashes only."""
+
+from __future__ import annotations
+
+from qqloan_cli.contracts.model import Column, Contract
+
+C = Column
+_APPLICATION = C("application_id", "VARCHAR", "the application")
+_APPLICANT = C("applicant_id", "VARCHAR", "the person")
+
+QUARANTINE = Contract(
+    "quarantine", "refused row and rule", ("input", "file", "row", "column", "rule"),
+    (
+        C("input", "VARCHAR", "applicants, payroll, ..."),
+        C("file", "VARCHAR", "the file as named on the command line"),
+        C("row", "BIGINT", "row in the file, the first after the header being 1"),
+        C("column", "VARCHAR", "the column to look at", null="the row as a whole"),
+        C("rule", "VARCHAR", "the rule that it broke"),
+        C("reason", "VARCHAR", "in words"),
+        C("raw_masked", "VARCHAR", "the value with all but its outline masked", null="nothing to show"),
+    ),
+)
+
+KEYS = Contract(
+    "keys", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("applied_at", "TIMESTAMP", "when it came in"),
+        C("id_hash", "VARCHAR", "keyed hash of the ID number", null="none given"),
+        C("phone_hash", "VARCHAR", "keyed hash of the phone", null="none given"),
+        C("card_hash", "VARCHAR", "keyed hash of the card", null="none given"),
+        C("device_hash", "VARCHAR", "keyed hash of the device", null="none given"),
+        C("contact_hash", "VARCHAR", "keyed hash of the contact's phone, comparable with phone_hash", null="none given"),
+    ),
+)
+
+LINKS = Contract(
+    "links", "application", ("application_id",),
+    (
+        _APPLICATION,
+        C("id_other_applicants", "INTEGER", "other applicants with the same ID number in earlier applications"),
+        C("phone_other_applicants", "INTEGER", "other applicants with the same phone, earlier"),
+        C("card_other_applicants", "INTEGER", "other applicants with the same card, earlier"),
+        C("device_other_applicants", "INTEGER", "other applicants with the same device, earlier"),
+        C("contact_other_applicants", "INTEGER", "other applicants naming the same contact, earlier"),
+        C("applications_1d", "INTEGER", "earlier applications of this person, by applicant or ID, within 1 day"),
+        C("applications_7d", "INTEGER", "within 7 days"),
+        C("applications_30d", "INTEGER", "within 30 days"),
+        C("applications_90d", "INTEGER", "within 90 days, history included"),
+        C("open_application", "BOOLEAN", "an earlier application of this person stands in the same batch"),
+        C("declines_90d", "INTEGER", "of those in history, declined within 90 days"),
+        C("exposure_fen", "BIGINT", "approved here before and still counted as owed", "fen"),
+        C("ring_id", "VARCHAR", "the component tied by shared devices, cards, phones and contacts (its smallest application's hash)", null="tied to nobody"),
+        C("ring_size", "INTEGER", "applicants in it, this one included", null="tied to nobody"),
+        C("ring_ties", "INTEGER", "shared keys that tie it", null="tied to nobody"),
+        C("degree", "INTEGER", "neighbours in the graph on the application's date", null="not in the graph"),
+        C("in_degree", "INTEGER", "who point to this person", null="not in the graph"),
+        C("out_degree", "INTEGER", "to whom this person points", null="not in the graph"),
+        C("reciprocal", "INTEGER", "neighbours with edges both ways", null="not in the graph"),
+        C("triangles", "BIGINT", "pairs of neighbours who are neighbours", null="not in the graph"),
+        C("core", "INTEGER", "k of the largest k-core that holds this person", null="not in the graph"),
+        C("pagerank_ppb", "BIGINT", "PageRank in billionths, fixed point", null="not in the graph"),
+        C("component_size", "INTEGER", "nodes of the connected component", null="not in the graph"),
+        C("neighbours_known", "INTEGER", "neighbours with an outcome known before the application's date", null="not in the graph"),
+        C("neighbours_bad", "INTEGER", "of those, bad", null="not in the graph"),
+        C("money_cycle", "BOOLEAN", "transfers that come back to this person over at most three others", null="not in the graph"),
+    ),
+)
+
+VERIFY = Contract(
+    "verify", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("verdict", "VARCHAR", "pass, refer or fail"),
+        C("reasons", "VARCHAR[]", "reason codes, worst first; V-OK where all passed"),
+        C("checks", "STRUCT(\"check\" VARCHAR, outcome VARCHAR, code VARCHAR)[]", "every check: outcome pass, note, refer, fail, or not_applicable"),
+        C("id_kind", "VARCHAR", "resident, resident_15, hkmotw_permit, foreign_permit, foreign_permit_old", null="none recognised"),
+        C("id_region", "VARCHAR", "six-digit region code of the ID", null="none"),
+        C("id_region_status", "VARCHAR", "current, retired, unknown", null="not looked at"),
+        C("age_years", "SMALLINT", "age on the application's date", "years", "birth date not known"),
+        C("phone_kind", "VARCHAR", "mobile, virtual, iot, satellite, unknown", null="none given"),
+        C("student", "BOOLEAN", "a student", null="not known"),
+        C("region", "VARCHAR", "where the applicant lives", null="not given"),
+        C("id_hash", "VARCHAR", "keyed hash", null="none given"),
+        C("phone_hash", "VARCHAR", "keyed hash", null="none given"),
+        C("card_hash", "VARCHAR", "keyed hash", null="none given"),
+        C("device_hash", "VARCHAR", "keyed hash", null="none given"),
+    ),
+)
+
+INCOME = Contract(
+    "income", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("monthly_income_fen", "BIGINT", "conservative stable monthly income, after tax", "fen", "no evidence of income"),
+        C("income_rule", "VARCHAR", "the rule that won, e.g. lower-of-payroll-and-bank", null="no evidence"),
+        C("income_confidence", "VARCHAR", "high, medium, low, none"),
+        C("payroll_income_fen", "BIGINT", "net pay a month from pay slips", "fen", "no pay slips"),
+        C("payroll_months", "INTEGER", "months with a pay slip in the window", "months"),
+        C("fund_income_fen", "BIGINT", "net income a month that the provident-fund base implies", "fen", "no fund record"),
+        C("fund_months", "INTEGER", "months with a fund payment in the window", "months"),
+        C("bank_income_fen", "BIGINT", "regular credits a month from statements", "fen", "no statements or no regular credit"),
+        C("bank_months", "INTEGER", "months with a regular credit in the window", "months"),
+        C("statement_months", "INTEGER", "months that the statements cover", "months"),
+        C("stated_income_fen", "BIGINT", "income a month as stated", "fen", "not stated"),
+        C("months_covered", "INTEGER", "months in which any source shows income", "months"),
+        C("income_cv", "DOUBLE", "coefficient of variation of monthly income", null="fewer than two months"),
+        C("income_trend", "DOUBLE", "last three months over the three before, less one", null="fewer than six months"),
+        C("employers", "INTEGER", "employers seen in the window"),
+        C("own_transfers_fen", "BIGINT", "moves between own accounts left out, a month", "fen"),
+        C("statement_debt_service_fen", "BIGINT", "loan payments a month seen in statements", "fen"),
+        C("loan_proceeds_fen", "BIGINT", "money borrowed seen in statements, in the window", "fen"),
+        C("gambling_fen", "BIGINT", "money to gambling in the window", "fen"),
+        C("lowest_balance_fen", "BIGINT", "lowest balance in the window", "fen", "no balances"),
+        C("overdrawn_days", "INTEGER", "lines that left a balance below zero", null="no balances"),
+        C("flags", "VARCHAR[]", "signs for a person to look at: I-INFLATED, I-CIRCULAR, I-BALANCE-BREAK, ..."),
+        C("reasons", "VARCHAR[]", "reason codes of the evidence, at least one"),
+    ),
+)
+
+INCOME_LINES = Contract(
+    "income_lines", "application, figure and line", ("application_id", "figure", "input", "src_file", "src_row"),
+    (
+        _APPLICATION,
+        C("figure", "VARCHAR", "the figure that it went into: payroll_income, fund_income, bank_income, debt_service, own_transfer, loan_proceeds, gambling"),
+        C("input", "VARCHAR", "payroll, provident_fund or bank_statements"),
+        C("src_file", "USMALLINT", "number of the file in run.json"),
+        C("src_row", "BIGINT", "row in that file"),
+        C("on_date", "DATE", "when", "date"),
+        C("amount_fen", "BIGINT", "what the line says", "fen"),
+        C("class", "VARCHAR", "what the line was taken for"),
+        C("rule", "VARCHAR", "the classification rule that said so", null="not by a rule"),
+    ),
+)
+
+CREDIT = Contract(
+    "credit", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("credit_accounts", "INTEGER", "tradelines known on the date"),
+        C("open_accounts", "INTEGER", "of those, open"),
+        C("oldest_account_months", "INTEGER", "age of the oldest", "months", "no tradelines"),
+        C("worst_dpd_24m", "INTEGER", "worst days past due in 24 months", "days", "no history of payments"),
+        C("overdue_months_24m", "INTEGER", "overdue months in all, any account", null="no grid"),
+        C("consecutive_overdue_24m", "INTEGER", "longest row of overdue months on one account", null="no grid"),
+        C("bad_status", "BOOLEAN", "a tradeline is written off, bad debt or ended abnormally"),
+        C("currently_overdue", "BOOLEAN", "a tradeline is overdue now"),
+        C("revolving_limit_fen", "BIGINT", "card lines", "fen"),
+        C("revolving_balance_fen", "BIGINT", "owed on cards", "fen"),
+        C("utilisation", "DOUBLE", "owed over line on cards", null="no card line"),
+        C("total_balance_fen", "BIGINT", "owed in all", "fen"),
+        C("unsecured_balance_fen", "BIGINT", "owed without mortgage and car loan", "fen"),
+        C("account_debt_service_fen", "BIGINT", "due a month on tradelines", "fen"),
+        C("lenders_open", "INTEGER", "lenders with an open unsecured loan"),
+        C("microloans_open", "INTEGER", "open microloans"),
+        C("hard_inquiries_1m", "INTEGER", "hard inquiries within 30 days"),
+        C("hard_inquiries_3m", "INTEGER", "within 91 days"),
+        C("hard_inquiries_6m", "INTEGER", "within 182 days"),
+        C("history", "VARCHAR", "none, thin, or full"),
+    ),
+)
+
+SOCIAL = Contract(
+    "social", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("social_score", "INTEGER", "0 to 100", null="too little to say: unknown, not bad"),
+        C("social_band", "VARCHAR", "strong, fair, weak, unknown"),
+        C("account_age_days", "INTEGER", "age of the account", "days", "no activity known"),
+        C("active_days_avg", "DOUBLE", "active days a month over six months", "days", "no activity known"),
+        C("activity_months", "INTEGER", "months with a record in the window", "months"),
+        C("activity_trend", "DOUBLE", "last three months over the three before, less one", null="too short"),
+        C("contacts", "INTEGER", "contacts held last", null="not known"),
+        C("payments_avg", "DOUBLE", "payments a month", null="not known"),
+        C("payments_amount_avg_fen", "BIGINT", "paid a month", "fen", "not known"),
+        C("wealth_avg_fen", "BIGINT", "held, mean of six months", "fen", "nothing known"),
+        C("wealth_months", "INTEGER", "months with holdings", "months"),
+        C("degree", "INTEGER", "neighbours in the graph", null="not in the graph"),
+        C("reciprocity", "DOUBLE", "share of neighbours with edges both ways", null="not in the graph"),
+        C("clustering", "DOUBLE", "share of pairs of neighbours who are neighbours", null="fewer than two neighbours"),
+        C("core", "INTEGER", "k-core", null="not in the graph"),
+        C("pagerank_ppb", "BIGINT", "PageRank in billionths", null="not in the graph"),
+        C("neighbour_bad_rate", "DOUBLE", "bad among neighbours, shrunk by evidence", null="not in the graph"),
+        C("ring_size", "INTEGER", "applicants tied by shared keys", null="tied to nobody"),
+        C("ring_alert", "BOOLEAN", "the ties look like a ring: a person looks"),
+        C("thin_file", "BOOLEAN", "neither credit history nor income evidence nor activity to speak of"),
+        C("reasons", "VARCHAR[]", "reason codes, at least one"),
+    ),
+)
+
+SCORE = Contract(
+    "score", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("pd", "DOUBLE", "calibrated probability of default within 12 months"),
+        C("score", "INTEGER", "points (configs/scale.toml)"),
+        C("grade", "VARCHAR", "A to G"),
+        C("pd_without_social", "DOUBLE", "the same, by the model that sees no social evidence"),
+        C("score_without_social", "INTEGER", "points"),
+        C("grade_without_social", "VARCHAR", "A to G"),
+        C("reason_codes", "VARCHAR[]", "what lowered the score most, worst first; at least one"),
+        C("reasons", "STRUCT(code VARCHAR, feature VARCHAR, points DOUBLE)[]", "each reason's points"),
+        C("model_version", "VARCHAR", "the model's digest, 12 characters"),
+    ),
+)
+
+LIMIT = Contract(
+    "limit", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("applied_at", "TIMESTAMP", "when it came in"),
+        C("product", "VARCHAR", "product"),
+        C("licence", "VARCHAR", "the lender's licence"),
+        C("region", "VARCHAR", "where the applicant lives", null="not given"),
+        C("purpose", "VARCHAR", "use of the money", null="not given"),
+        C("requested_amount_fen", "BIGINT", "asked for", "fen"),
+        C("requested_term_months", "INTEGER", "asked for", "months"),
+        C("decision", "VARCHAR", "approve, refer, decline"),
+        C("reason_codes", "VARCHAR[]", "at least one, in order of weight"),
+        C("refer_to", "VARCHAR", "the desk that decides", null="not referred"),
+        C("amount_fen", "BIGINT", "approved", "fen", "not approved"),
+        C("term_months", "INTEGER", "approved", "months", "not approved"),
+        C("method", "VARCHAR", "equal_instalment, equal_principal, interest_only, bullet", null="not approved"),
+        C("annual_rate", "DECIMAL(9,6)", "nominal a year", null="not approved"),
+        C("monthly_fee_rate", "DECIMAL(9,6)", "fee a month on the original amount, as a share", null="not approved"),
+        C("upfront_fee_fen", "BIGINT", "fee with the first instalment", "fen", "not approved"),
+        C("all_in_annual_cost", "DECIMAL(9,6)", "the licence's legal figure", null="not approved"),
+        C("all_in_nominal", "DECIMAL(9,6)", "twelve times the monthly IRR", null="not approved"),
+        C("all_in_effective", "DECIMAL(9,6)", "(1 + monthly IRR)^12 - 1", null="not approved"),
+        C("cost_cap", "DECIMAL(9,6)", "cap in force on the date", null="none applies"),
+        C("monthly_payment_fen", "BIGINT", "largest instalment", "fen", "not approved"),
+        C("max_amount_fen", "BIGINT", "what the waterfall allows, whether asked for or not", "fen", "not computed: declined before"),
+        C("binding_cap", "VARCHAR", "the step that bound", null="not computed"),
+        C("dti", "DOUBLE", "debt service with this loan over income", null="income unknown"),
+        C("grade", "VARCHAR", "grade"),
+        C("score", "INTEGER", "points"),
+        C("pd", "DOUBLE", "probability of default"),
+        C("rules_hit", "VARCHAR[]", "codes of every rule that hit"),
+        C("rules_unknown", "VARCHAR[]", "codes of rules that a missing value left open"),
+        C("policy_version", "VARCHAR", "digest of the configuration, 12 characters"),
+    ),
+)
+
+LIMIT_STEPS = Contract(
+    "limit_steps", "application and step", ("application_id", "step_no"),
+    (
+        _APPLICATION,
+        C("step_no", "SMALLINT", "order in the waterfall"),
+        C("step", "VARCHAR", "requested, product, income_multiple, payment_to_income, debt_to_income, grade, credit_history, social, regulation, exposure"),
+        C("cap_fen", "BIGINT", "the step's own cap", "fen", "does not apply"),
+        C("running_fen", "BIGINT", "what is left after it", "fen"),
+        C("binding", "BOOLEAN", "this step set the amount"),
+        C("basis", "VARCHAR", "its numbers, for explain"),
+    ),
+)
+
+FUNDING = Contract(
+    "funding", "approved application", ("application_id",),
+    (
+        _APPLICATION,
+        C("amount_fen", "BIGINT", "approved", "fen"),
+        C("funded_fen", "BIGINT", "funded: all of it, or nothing while it waits", "fen"),
+        C("queue_rank", "INTEGER", "place in the queue", null="funded"),
+        C("queue_reason", "VARCHAR", "why it waits", null="funded"),
+    ),
+)
+
+FUNDING_SHARES = Contract(
+    "funding_shares", "application and source", ("application_id", "source"),
+    (
+        _APPLICATION,
+        C("source", "VARCHAR", "who funds (configs/funding.toml)"),
+        C("amount_fen", "BIGINT", "its share", "fen"),
+    ),
+)
+
+FUNDING_SOURCES = Contract(
+    "funding_sources", "source", ("source",),
+    (
+        C("source", "VARCHAR", "who funds"),
+        C("kind", "VARCHAR", "own or institution"),
+        C("capacity_fen", "BIGINT", "offered", "fen"),
+        C("used_fen", "BIGINT", "used", "fen"),
+        C("loans", "BIGINT", "loans it has a share in"),
+        C("shadow_price", "DOUBLE", "what one more yuan of capacity is worth to the objective"),
+        C("weighted_cost", "DOUBLE", "cost of funds a year"),
+    ),
+)
+
+DISBURSE_PLAN = Contract(
+    "disburse_plan", "application, tranche and source", ("application_id", "tranche_no", "source"),
+    (
+        _APPLICATION,
+        C("tranche_no", "SMALLINT", "tranche"),
+        C("pay_date", "DATE", "a working day", "date"),
+        C("source", "VARCHAR", "who funds"),
+        C("amount_fen", "BIGINT", "that source's share of that tranche", "fen"),
+        C("payee_kind", "VARCHAR", "borrower or merchant (entrusted payment)"),
+        C("condition", "VARCHAR", "what must be true before it leaves", null="none"),
+    ),
+)
+
+SCHEDULE = Contract(
+    "schedule", "application, tranche and instalment", ("application_id", "tranche_no", "instalment_no"),
+    (
+        _APPLICATION,
+        C("tranche_no", "SMALLINT", "tranche"),
+        C("instalment_no", "SMALLINT", "instalment, from 1"),
+        C("due_date", "DATE", "due", "date"),
+        C("principal_fen", "BIGINT", "principal", "fen"),
+        C("interest_fen", "BIGINT", "interest", "fen"),
+        C("fee_fen", "BIGINT", "fees", "fen"),
+    ),
+)
+
+DECISIONS = Contract(
+    "decisions", "application", ("application_id",),
+    (
+        _APPLICATION,
+        _APPLICANT,
+        C("decision", "VARCHAR", "approve, refer, decline"),
+        C("amount_fen", "BIGINT", "approved", "fen", "not approved"),
+        C("term_months", "INTEGER", "approved", "months", "not approved"),
+        C("annual_rate", "DECIMAL(9,6)", "nominal a year", null="not approved"),
+        C("all_in_annual_cost", "DECIMAL(9,6)", "the licence's legal figure", null="not approved"),
+        C("grade", "VARCHAR", "A to G"),
+        C("score", "INTEGER", "points"),
+        C("pd", "DOUBLE", "probability of default"),
+        C("binding_cap", "VARCHAR", "the waterfall's step that bound", null="declined before it"),
+        C("reason_codes", "VARCHAR[]", "at least one, in order of weight"),
+        C("refer_to", "VARCHAR", "the desk that decides", null="not referred"),
+        C("decide_by", "DATE", "working days from the as-of date, by product", "date"),
+        C("funded_fen", "BIGINT", "funded", "fen", "not approved, or waiting for funds"),
+        C("policy_version", "VARCHAR", "digest of the configuration"),
+        C("model_version", "VARCHAR", "digest of the model"),
+    ),
+)
+
+OUTPUTS = (
+    QUARANTINE, KEYS, LINKS, VERIFY, INCOME, INCOME_LINES, CREDIT, SOCIAL, SCORE, LIMIT, LIMIT_STEPS,
+    FUNDING, FUNDING_SHARES, FUNDING_SOURCES, DISBURSE_PLAN, SCHEDULE, DECISIONS,
+)

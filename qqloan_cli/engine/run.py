@@ -1,0 +1,98 @@
+"""A run: a folder of tables, each a folder of bucket files, and run.json that says what made them.
+
+It is built under a hidden name beside its own and renamed at the end, so what
+stands under a run's name is whole.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+from qqloan_cli.contracts import CONTRACTS, INPUTS
+from qqloan_cli.contracts.inputs import SHARED
+from qqloan_cli.engine.files import write_json
+from qqloan_cli.engine.session import literal
+from qqloan_cli.errors import InputError, UsageError
+
+_INPUTS = frozenset(contract.name for contract in INPUTS)
+_ONE_FILE = ("quarantine", "decisions", "funding_sources")
+APPLICANTS_A_BUCKET = 16_384
+
+
+def buckets_for(applications: int) -> int:
+    """The power of two that leaves at most about 16,000 applications a bucket."""
+    buckets = 1
+    while applications > buckets * APPLICANTS_A_BUCKET:
+        buckets *= 2
+    return buckets
+
+
+class Run:
+    """Where a run's tables are. ``document`` is run.json."""
+
+    def __init__(self, root: Path, document: dict) -> None:
+        self.root, self.document = root, document
+
+    @classmethod
+    def open(cls, root: Path) -> "Run":
+        path = root / "run.json"
+        if not path.is_file():
+            raise UsageError("run-not-found", "no run stands here", str(root), "Make one with qqloan run INPUT --out RUN --as-of DATE.")
+        try:
+            return cls(root, json.loads(path.read_text(encoding="utf-8")))
+        except ValueError:
+            raise InputError("run-json-broken", "run.json cannot be read", str(path), "Replay the run from its archive.") from None
+
+    @property
+    def as_of(self) -> datetime.date:
+        return datetime.date.fromisoformat(self.document["as_of"])
+
+    @property
+    def buckets(self) -> int:
+        return self.document["buckets"]
+
+    @property
+    def config_dir(self) -> Path:
+        """The configuration and model that this run used: its own copy."""
+        return self.root / "config"
+
+    @property
+    def scratch(self) -> Path:
+        path = self.root / ".scratch"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def save(self) -> None:
+        write_json(self.root / "run.json", self.document)
+
+    def folder(self, table: str) -> Path:
+        return self.root / "inputs" / table if table in _INPUTS else self.root / table
+
+    def file(self, table: str, bucket: int | None = None) -> Path:
+        """The bucket's file, or the one file of a table that has one."""
+        if table in _ONE_FILE:
+            return self.root / f"{table}.parquet"
+        return self.folder(table) / f"{0 if table in SHARED else bucket or 0:03d}.parquet"
+
+    def whole(self, table: str) -> list[Path]:
+        """Every file of a table, in order of bucket."""
+        if table in _ONE_FILE:
+            path = self.file(table)
+            return [path] if path.exists() else []
+        return sorted(self.folder(table).glob("*.parquet"))
+
+    def is_shared(self, table: str) -> bool:
+        return table in SHARED or table in _ONE_FILE
+
+    def bind(self, con, table: str, bucket: int | None = None) -> None:
+        """Makes ``table`` a view on ``con``: a bucket's rows, or everybody's with a column ``bucket``. Without a file: no rows."""
+        if bucket is not None or self.is_shared(table):
+            path = self.file(table, bucket)
+            query = f"SELECT * FROM read_parquet({literal(str(path))})" if path.exists() else CONTRACTS[table].empty()
+        else:
+            query = "\nUNION ALL BY NAME\n".join(
+                f"SELECT *, CAST({int(path.stem)} AS USMALLINT) AS bucket FROM read_parquet({literal(str(path))})" for path in self.whole(table)
+            ) or f"SELECT *, CAST(NULL AS USMALLINT) AS bucket FROM ({CONTRACTS[table].empty()})"
+        con.execute(f'CREATE OR REPLACE TEMP VIEW "{table}" AS {query}')

@@ -1,0 +1,100 @@
+"""What a stage is: a function of a bucket (map), or of everybody (gather), from tables to tables.
+
+A stage reads views named for their contracts, leaves temporary tables named for
+the contracts it writes, and knows nothing of files, workers or engines. Unless
+it brings a function, its work is the SQL file beside its module.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Literal, Mapping
+
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import connect, literal
+
+CODEC = "lz4_raw"  # the fastest to write that pandas, Spark and DuckDB all read
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call of a stage. ``con`` has the views it reads and the settings' tables; ``values`` is what ``settings`` gave besides."""
+
+    run: Run
+    con: object
+    bucket: int | None
+    values: Mapping[str, object]
+
+    def script(self, sql_file: Path) -> None:
+        self.con.execute(sql_file.read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """``settings(run)`` is called once for all buckets: Arrow tables in it become tables of the session, the rest goes to ``Task.values``."""
+
+    name: str
+    kind: Literal["map", "gather"]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    module: str
+    settings: Callable[[Run], Mapping[str, object]] | None = None
+    compute: Callable[[Task], None] | None = None
+
+    @property
+    def sql_file(self) -> Path:
+        return Path(importlib.import_module(self.module).__file__).with_suffix(".sql")
+
+    def prepare(self, run: Run) -> Mapping[str, object]:
+        return self.settings(run) if self.settings else {}
+
+
+def session(stage: Stage, values: Mapping[str, object], threads: int, memory_mb: int, run: Run):
+    """A session with the settings' tables in it, for any number of buckets."""
+    import pyarrow as pa
+
+    con = connect(threads, memory_mb, run.scratch)
+    for name, value in values.items():
+        if isinstance(value, pa.Table):
+            con.register(f"_{name}", value)
+            con.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM "_{name}"')
+            con.unregister(f"_{name}")
+    return con
+
+
+def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str, object]) -> dict[str, int]:
+    """Does the stage's work and puts its files in place. Returns rows in and out by table."""
+    for table in stage.reads:
+        run.bind(con, table, bucket)
+    task = Task(run, con, bucket, values)
+    if stage.compute is not None:
+        stage.compute(task)
+    else:
+        task.script(stage.sql_file)
+    rows = {}
+    for table in stage.writes:
+        if bucket is None and not run.is_shared(table):
+            rows[table] = sum(
+                _put(con, table, run.file(table, b), f'(SELECT * FROM "{table}" WHERE bucket = {b})') for b in range(run.buckets)
+            )
+        else:
+            rows[table] = _put(con, table, run.file(table, bucket), f'"{table}"')
+        con.execute(f'DROP TABLE IF EXISTS "{table}"')
+    return rows
+
+
+def _put(con, table: str, path: Path, source: str) -> int:
+    """Writes ``source`` as the contract has it, sorted by its key, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.tmp")
+    contract = CONTRACTS[table]
+    count = con.execute(
+        f"COPY ({contract.select(source)}) TO {literal(str(beside))} "
+        f"(FORMAT parquet, COMPRESSION {CODEC}, KV_METADATA {{contract: {literal(contract.name)}, grain: {literal(contract.grain)}}})"
+    ).fetchall()[0][0]
+    os.replace(beside, path)
+    return count

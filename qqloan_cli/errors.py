@@ -1,0 +1,70 @@
+"""Every error that a user can meet, and the exit code it ends in.
+
+    QqloanError                        70
+    ├── Findings                        1   done, with findings the caller asked to fail on
+    ├── UsageError                      2   a wrong option, or a command that makes no sense here
+    │   └── ConfigError                 2   a setting that cannot be right
+    ├── InputError                      3   a file that is not what it says
+    ├── IntegrityError                  4   a seal, a digest or a replay that does not agree
+    ├── InternalError                  70   ours: please report it
+    └── LockedError                    75   somebody else is writing: try again
+
+130 and 143 are left by SIGINT and SIGTERM. An error is one line: reference,
+what, where, how to mend it. It never carries a value out of a row: those are
+people.
+"""
+
+from __future__ import annotations
+
+import re
+
+_REFERENCE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
+
+
+class QqloanError(Exception):
+    """``ref`` is kebab-case and stable; ``where`` is a file, row, column or setting; ``hint`` says how to mend it."""
+
+    exit_code = 70
+
+    def __init__(self, ref: str, what: str, where: str = "", hint: str = "") -> None:
+        assert _REFERENCE.fullmatch(ref), ref
+        super().__init__(what)
+        self.ref, self.what, self.where, self.hint = ref, what, where, hint
+
+    def __str__(self) -> str:
+        parts = [f"{self.ref}: {self.what}"]
+        if self.where:
+            parts.append(f"({self.where})")
+        line = " ".join(parts)
+        return " ".join((f"{line}. {self.hint}" if self.hint else line).split())
+
+    def __reduce__(self):
+        return type(self), (self.ref, self.what, self.where, self.hint)
+
+
+class Findings(QqloanError):
+    exit_code = 1
+
+
+class UsageError(QqloanError):
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    exit_code = 2
+
+
+class InputError(QqloanError):
+    exit_code = 3
+
+
+class IntegrityError(QqloanError):
+    exit_code = 4
+
+
+class InternalError(QqloanError):
+    exit_code = 70
+
+
+class LockedError(QqloanError):
+    exit_code = 75

@@ -1,0 +1,1 @@
+"""Sources, the linear programme, spreading to loans, tranches, liquidity."""

@@ -1,0 +1,1 @@
+"""A coherent synthetic lender: people, money, ties, faults and the truth beside them."""

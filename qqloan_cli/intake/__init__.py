@@ -1,0 +1,1 @@
+"""The outside world: formats, encodings, mappings, checks, quarantine, bucketing."""

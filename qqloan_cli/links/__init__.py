@@ -1,0 +1,1 @@
+"""What needs everybody: shared keys, velocity, the graph. Keys and numbers only."""

@@ -1,0 +1,1 @@
+"""Pure loan maths: schedules, annual cost, rounding, due dates, working days."""

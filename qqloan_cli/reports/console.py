@@ -1,0 +1,138 @@
+"""One object for what is said while a command works: text for people, JSON lines for machines, or silence.
+
+Data goes to stdout, everything here to stderr. No value of a row ever passes
+through: stages emit names, counts and seconds (engine/events.py).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from qqloan_cli.errors import InternalError, QqloanError
+
+SCHEMA_VERSION = 1
+
+
+class Console:
+    """The events of a walk (engine/events.py), drawn as text."""
+
+    def __init__(self, log_format: str = "text", quiet: bool = False, debug: bool = False) -> None:
+        self.log_format, self.quiet, self.debug = log_format, quiet, debug
+        self._bars = None
+
+    # what stages say
+    def started(self, stage: str, total: int) -> None:
+        if self.quiet:
+            return
+        if self.log_format == "jsonl":
+            self._json("started", stage=stage, rows=total)
+        elif sys.stderr.isatty():
+            self._progress().add(stage, total)
+
+    def advanced(self, stage: str, rows: int) -> None:
+        if not self.quiet and self.log_format == "text" and self._bars is not None:
+            self._bars.advance(stage, rows)
+
+    def finished(self, stage: str, rows_in: int, rows_out: int, seconds: float, memory_mb: int) -> None:
+        if self.quiet:
+            return
+        if self._bars is not None:
+            self._bars.remove(stage)
+        if self.log_format == "jsonl":
+            self._json("finished", stage=stage, rows_in=rows_in, rows_out=rows_out, seconds=round(seconds, 3), memory_mb=memory_mb)
+        else:
+            self._line(f"{stage:<10} {rows_in:>12,} rows in {rows_out:>12,} out {seconds:>8.2f} s {memory_mb:>6,} MB")
+
+    def note(self, ref: str, text: str) -> None:
+        """A thing worth knowing that stops nothing: ``ref`` is kebab-case and stable."""
+        if self.quiet:
+            return
+        if self.log_format == "jsonl":
+            self._json("note", ref=ref, text=text)
+        else:
+            self._line(f"note: {ref}: {text}")
+
+    # what commands say
+    def say(self, text: str) -> None:
+        if not self.quiet and self.log_format == "text":
+            self._line(text)
+
+    def next_step(self, command: str) -> None:
+        """The last line of a summary: what people usually do next."""
+        self.say(f"next: {command}")
+
+    def error(self, error: QqloanError) -> None:
+        self._close_bars()
+        if self.debug and error.__traceback__ is not None:
+            self._traceback(error)
+        if self.log_format == "jsonl":
+            self._json("error", ref=error.ref, what=error.what, where=error.where, hint=error.hint, exit_code=error.exit_code)
+        else:
+            self._line(f"error: {error}")
+
+    def unexpected(self, error: BaseException) -> int:
+        """Ours: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
+        frame = error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""
+        ours = InternalError("internal-error", f"{type(error).__name__} was not expected", where, "Run again with --debug and report it.")
+        ours.__traceback__ = error.__traceback__
+        self.error(ours)
+        return ours.exit_code
+
+    def close(self) -> None:
+        self._close_bars()
+
+    # how
+    def _traceback(self, error: BaseException) -> None:
+        import traceback
+
+        for frame in traceback.extract_tb(error.__traceback__):
+            self._line(f"  {frame.filename}:{frame.lineno} in {frame.name}")
+
+    def _line(self, text: str) -> None:
+        if self._bars is not None:
+            self._bars.print(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _json(self, event: str, **fields) -> None:
+        document = {"schema_version": SCHEMA_VERSION, "event": event, "at": time.strftime("%Y-%m-%dT%H:%M:%S"), **fields}
+        print(json.dumps(document, ensure_ascii=False), file=sys.stderr, flush=True)
+
+    def _progress(self):
+        if self._bars is None:
+            from qqloan_cli.reports.bars import Bars
+
+            self._bars = Bars()
+        return self._bars
+
+    def _close_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+_console = Console()
+
+
+def configure(log_format: str = "text", quiet: bool = False, debug: bool = False) -> Console:
+    global _console
+    _console = Console(log_format, quiet, debug)
+    return _console
+
+
+def current() -> Console:
+    return _console
+
+
+def error(error: QqloanError) -> None:
+    _console.error(error)
+
+
+def unexpected(error: BaseException) -> int:
+    return _console.unexpected(error)

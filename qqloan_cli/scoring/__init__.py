@@ -1,0 +1,1 @@
+"""Features, training, tables (the ensemble collapsed), calibration, points, reasons."""

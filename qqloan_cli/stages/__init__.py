@@ -1,0 +1,1 @@
+"""One stage a pair: income.py beside income.sql."""

@@ -1,0 +1,66 @@
+"""The command line as a user meets it: exit code, stdout and stderr together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+AS_OF = "2026-11-24"
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+    def shows(self, code: int = 0, out: str | None = None, err: str | None = None) -> "Result":
+        """Everything that came out is what was declared; undeclared stderr fails."""
+        assert (self.code, self.err if err is not None else "", self.out if out is not None else "") == (
+            code, err if err is not None else "", out if out is not None else ""), f"exit {self.code}\n{self.out}\n{self.err}"
+        return self
+
+
+def call(*arguments, cwd: Path | None = None, env: dict | None = None) -> Result:
+    """``qqloan`` with these arguments, in a process of its own and with no configuration but what is named."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("QQLOAN_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "qqloan_cli", *map(str, arguments)],
+        capture_output=True, text=True, cwd=cwd or ROOT, env={**clean, **(env or {})}, stdin=subprocess.DEVNULL,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def done(*arguments, **options) -> Result:
+    """The same, where anything but exit 0 is the test's failure."""
+    result = call(*arguments, **options)
+    assert result.code == 0, f"exit {result.code}: {result.err}"
+    return result
+
+
+@pytest.fixture
+def qqloan():
+    return call
+
+
+@pytest.fixture(scope="session")
+def sample_run(tmp_path_factory) -> Path:
+    """The sample batch, decided once for all tests that only look."""
+    out = tmp_path_factory.mktemp("sample") / "run"
+    done("run", "sample_data", "--out", out, "--as-of", AS_OF)
+    return out
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real files beside the checkout; tests that need them skip where they are not."""
+    if not SHARED.is_dir():
+        pytest.skip("no shared folder beside this checkout: the real files are not here")
+    return SHARED
