@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import NamedTuple
 
 
@@ -24,3 +25,16 @@ CHAIN = (
     Step("stages.disburse", "disburse-plan"),
     Step("stages.decisions", "disburse-plan"),
 )
+
+
+def stages(*commands: str) -> list:
+    """The stages that these commands take, in order; of the whole chain where none is named."""
+    return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in CHAIN if not commands or step.command in commands]
+
+
+def around(command: str) -> tuple[list, list, list]:
+    """The stages before ``command``'s, its own, and those after."""
+    order = list(dict.fromkeys(step.command for step in CHAIN))
+    at = order.index(command)
+    before, after = order[:at], order[at + 1:]
+    return (stages(*before) if before else [], stages(command), stages(*after) if after else [])

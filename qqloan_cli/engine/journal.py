@@ -13,7 +13,7 @@ class Journal:
     """``done`` maps (stage, bucket) to rows by table. A line counts only if the files it names have the sizes it names."""
 
     def __init__(self, run: Run) -> None:
-        self._run, self._path, self._lock = run, run.root / ".journal", threading.Lock()
+        self._run, self._path, self._lock = run, run.workplace / ".journal", threading.Lock()
         self.done: dict[tuple[str, object], dict[str, int]] = {}
         if self._path.exists():
             for line in self._path.read_text(encoding="utf-8").splitlines():

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 from pathlib import Path
 
 from qqloan_cli.contracts import CONTRACTS, INPUTS
 from qqloan_cli.contracts.inputs import SHARED
-from qqloan_cli.engine.files import write_json
+from qqloan_cli.engine.files import remove, write_json
 from qqloan_cli.engine.session import literal
 from qqloan_cli.errors import InputError, UsageError
 
@@ -34,6 +35,7 @@ class Run:
 
     def __init__(self, root: Path, document: dict) -> None:
         self.root, self.document = root, document
+        self._staged: set[str] | None = None  # tables that a step is making beside the run
 
     @classmethod
     def open(cls, root: Path) -> "Run":
@@ -67,13 +69,48 @@ class Run:
     def save(self) -> None:
         write_json(self.root / "run.json", self.document)
 
+    @property
+    def beside(self) -> Path:
+        """Where a step makes its tables until they are whole."""
+        return self.root / ".beside"
+
+    def stage_beside(self) -> None:
+        remove(self.beside)
+        self.beside.mkdir()
+        self._staged = set()
+
+    def will_write(self, tables: tuple[str, ...]) -> None:
+        """From here on these tables are the new ones, where a step is making them beside the run."""
+        if self._staged is not None:
+            self._staged.update(tables)
+
+    def put_in_place(self) -> None:
+        """The step's tables take the place of the old ones."""
+        for made in sorted(self.beside.iterdir()):
+            if made.name.startswith("."):
+                continue
+            stands = self.root / made.name
+            if stands.is_dir():
+                remove(stands)
+            os.replace(made, stands)
+        remove(self.beside)
+        self._staged = None
+
+    @property
+    def workplace(self) -> Path:
+        """Where the journal of the work under way is."""
+        return self.root if self._staged is None else self.beside
+
+    def _root_of(self, table: str) -> Path:
+        return self.beside if self._staged is not None and table in self._staged else self.root
+
     def folder(self, table: str) -> Path:
-        return self.root / "inputs" / table if table in _INPUTS else self.root / table
+        return self.root / "inputs" / table if table in _INPUTS else self._root_of(table) / table
 
     def file(self, table: str, bucket: int | None = None) -> Path:
         """The bucket's file, or the one file of a table that has one."""
         if table in _ONE_FILE:
-            return self.root / f"{table}.parquet"
+            return self._root_of(table) / f"{table}.parquet"
         return self.folder(table) / f"{0 if table in SHARED else bucket or 0:03d}.parquet"
 
     def whole(self, table: str) -> list[Path]:

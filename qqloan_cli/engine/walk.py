@@ -27,6 +27,7 @@ def walk(run: Run, stages: Iterable[Stage], workers: int, events: Events, spark:
     for stage in stages:
         started = time.perf_counter()
         rows_in = sum(_rows(run, table) for table in stage.reads)
+        run.will_write(stage.writes)
         events.started(stage.name, rows_in)
         if stage.kind == "map":
             counts = _map(run, stage, workers, events, journal, rows_in, spark)

@@ -1,0 +1,12 @@
+"""qqloan disburse-plan: one step of the chain."""
+
+from __future__ import annotations
+
+from qqloan_cli.commands.options import RunArgument, Workers, Yes
+
+
+def disburse_plan(run: RunArgument, workers: Workers = None, yes: Yes = False) -> int:
+    """Funding by linear programme, tranches and schedules exact to the fen, and one row a decision."""
+    from qqloan_cli.commands.step import step
+
+    return step(run, "disburse-plan", workers, yes, following=None)

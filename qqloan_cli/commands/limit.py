@@ -1,0 +1,12 @@
+"""qqloan limit: one step of the chain."""
+
+from __future__ import annotations
+
+from qqloan_cli.commands.options import RunArgument, Workers, Yes
+
+
+def limit(run: RunArgument, workers: Workers = None, yes: Yes = False) -> int:
+    """Rules, waterfall and price: decision, amount and the cap that bound it."""
+    from qqloan_cli.commands.step import step
+
+    return step(run, "limit", workers, yes, following="disburse-plan")

@@ -1,0 +1,54 @@
+"""qqloan run: the whole chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from qqloan_cli.commands.options import AsOf, Config, DryRun, Inputs, Out, Source, Workers, as_date, as_workers
+
+
+def run(
+    inputs: Inputs,
+    out: Out,
+    as_of: AsOf,
+    source: Source = None,
+    config: Config = None,
+    history: Annotated[Optional[list[Path]], typer.Option("--history", help="An earlier run: for duplicates, velocity and exposure. May be repeated.", show_default=False)] = None,
+    max_quarantine: Annotated[Optional[str], typer.Option("--max-quarantine", metavar="SHARE", help="More refused rows than this (2% or 0.02) of any input stop the run.", show_default=False)] = None,
+    workers: Workers = None,
+    engine: Annotated[str, typer.Option("--engine", help="local or spark.")] = "local",
+    master: Annotated[str, typer.Option("--master", help="Spark's master, with --engine spark.")] = "local[2]",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")] = False,
+    format: Annotated[str, typer.Option("--format", help="The summary as table or json.")] = "table",
+    dry_run: DryRun = False,
+) -> int:
+    """The whole chain: a lender's files to decisions, limits and a funded disbursement plan.
+
+    RUN is made whole or not at all. The same inputs, configuration, model and
+    --as-of give the same bytes, whatever the workers or the engine.
+    """
+    from qqloan_cli.commands.begin import begin
+    from qqloan_cli.reports import console, summary
+
+    said = console.current()
+    if resume and (out / "run.json").exists():
+        said.say(f"{out} is whole already: nothing to resume")
+        return 0
+    spark = {"local": None, "spark": master}.get(engine, "?")
+    if spark == "?":
+        from qqloan_cli.errors import UsageError
+
+        raise UsageError("engine-unknown", f"--engine {engine} is not known", hint="Use local or spark.")
+    made = begin(
+        inputs, out, as_date(as_of), source=source, config=config, history=history or [], max_quarantine=max_quarantine,
+        workers=as_workers(workers), resume=resume, dry_run=dry_run, whole=True, spark=spark,
+    )
+    if made is None:
+        return 0
+    said.close()
+    summary.show(made, format)
+    said.next_step(f"qqloan explain {out} APPLICATION_ID, or qqloan sql {out} \"select decision, count(*) from decisions group by all\"")
+    return 0
