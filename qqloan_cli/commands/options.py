@@ -12,7 +12,7 @@ import typer
 from qqloan_cli.errors import UsageError
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
-Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT...", help="Files, folders or globs of a lender.", show_default=False)]
+Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT", help="Files, folders or globs of a lender.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder, made whole or not at all.", show_default=False)]
 AsOf = Annotated[str, typer.Option("--as-of", metavar="DATE", help="The date of the decisions: nothing later is looked at.", show_default=False)]
 Config = Annotated[Optional[Path], typer.Option("--config", help="Configuration folder (default: QQLOAN_CONFIG, ./configs, the shipped one).", show_default=False)]
