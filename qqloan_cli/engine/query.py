@@ -1,0 +1,85 @@
+"""Questions over a run's tables: read-only, no other file and no personal column within reach."""
+
+from __future__ import annotations
+
+import json
+
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.errors import UsageError
+
+_HARMLESS_FUNCTIONS = {"range", "generate_series", "unnest", "repeat", "repeat_row"}
+
+
+def ask(run: Run, question: str, threads: int = 2):
+    """The answer to one SELECT as an Arrow table. Inputs are seen without their personal columns."""
+    con = connect(threads)
+    try:
+        for name in _tables_of(con, question, set(_tables(run))):
+            _bind(con, run, name)
+        _close_the_doors(con, run)
+        return con.execute(question).to_arrow_table()
+    except _duckdb_error() as error:
+        first = str(error).splitlines()[0]
+        raise UsageError("sql-wrong", first[:300], hint="Tables: " + ", ".join(sorted(_tables(run)))) from None
+    finally:
+        con.close()
+
+
+def _duckdb_error():
+    import duckdb
+
+    return duckdb.Error
+
+
+def _tables(run: Run) -> list[str]:
+    return [name for name in CONTRACTS if run.whole(name)]
+
+
+def _bind(con, run: Run, name: str) -> None:
+    files = ", ".join(literal(str(path)) for path in run.whole(name))
+    shown = ", ".join(f'"{column.name}"' for column in CONTRACTS[name].columns if not column.personal)
+    con.execute(f'CREATE TEMP VIEW "{name}" AS SELECT {shown} FROM read_parquet([{files}])')
+
+
+def _close_the_doors(con, run: Run) -> None:
+    con.execute(f"SET allowed_directories = [{literal(str(run.root.resolve()) + '/')}, {literal(str(run.root) + '/')}]")
+    con.execute("SET enable_external_access = false")
+    con.execute("SET lock_configuration = true")
+
+
+def _tables_of(con, question: str, tables: set[str]) -> list[str]:
+    """The run's tables in a statement, read as DuckDB itself parses it: one SELECT, over those and harmless functions alone."""
+    tree = json.loads(con.execute("SELECT json_serialize_sql(?::VARCHAR)", [question.strip().rstrip(";")]).fetchall()[0][0])
+    hint = "Tables: " + ", ".join(sorted(tables))
+    if tree.get("error"):
+        raise UsageError("sql-refused", f"only one SELECT can be asked: {tree.get('error_message', 'not a SELECT')[:200]}", hint=hint)
+    if len(tree.get("statements", [])) != 1:
+        raise UsageError("sql-refused", "only one SELECT can be asked at a time", hint="Ask them one by one.")
+    own_names: set[str] = set()
+    seen: list[str] = []
+    _walk(tree, own_names, seen)
+    for name in seen:
+        if name.lower() not in tables and name not in own_names:
+            raise UsageError("sql-table-unknown", f"no table {name[:80]!r} in this run", hint=hint)
+    return sorted({name.lower() for name in seen} & tables)
+
+
+def _walk(node, own_names: set[str], seen: list[str]) -> None:
+    if isinstance(node, list):
+        for part in node:
+            _walk(part, own_names, seen)
+    elif isinstance(node, dict):
+        if node.get("type") == "TABLE_FUNCTION":
+            function = node.get("function", {}).get("function_name", "")
+            if function not in _HARMLESS_FUNCTIONS:
+                raise UsageError("sql-function-refused", f"{function} could reach beyond the run", hint="Ask over the run's own tables.")
+        if node.get("type") == "BASE_TABLE":
+            seen.append(node.get("table_name", ""))
+        for cte in node.get("cte_map", {}).get("map", []) if isinstance(node.get("cte_map"), dict) else []:
+            own_names.add(cte["key"])
+        if node.get("cte_name"):
+            own_names.add(node["cte_name"])
+        for part in node.values():
+            _walk(part, own_names, seen)

@@ -1,0 +1,92 @@
+"""What a command says at its end: counts that add up, top reasons, amounts, quarantine."""
+
+from __future__ import annotations
+
+import json
+
+from qqloan_cli.engine.query import ask
+from qqloan_cli.engine.run import Run
+from qqloan_cli.errors import UsageError
+from qqloan_cli.policy.reasons import load_reasons
+from qqloan_cli.reports import console, formats
+
+_DECISIONS = """
+SELECT decision, count(*) AS applications, CAST(sum(amount_fen) AS BIGINT) AS amount_fen, CAST(sum(funded_fen) AS BIGINT) AS funded_fen,
+       round(avg(pd), 4) AS mean_pd, round(avg(CAST(all_in_annual_cost AS DOUBLE)), 4) AS mean_all_in_annual_cost
+FROM decisions GROUP BY decision ORDER BY decision
+"""
+_REASONS = """
+SELECT decision, code, count(*) AS applications
+FROM (SELECT decision, unnest(reason_codes) AS code FROM decisions)
+GROUP BY ALL
+QUALIFY row_number() OVER (PARTITION BY decision ORDER BY count(*) DESC, code) <= 5
+ORDER BY decision, applications DESC, code
+"""
+_CAPS = "SELECT binding_cap, count(*) AS applications FROM decisions WHERE decision = 'approve' GROUP BY ALL ORDER BY applications DESC, binding_cap"
+_REFUSED = "SELECT input, rule, count(*) AS rows FROM quarantine GROUP BY ALL ORDER BY rows DESC, input, rule"
+
+
+def document(run: Run) -> dict:
+    """The whole summary as one document: what ``--format json`` prints and the table is drawn from."""
+    return {
+        "schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "counts": run.document["counts"],
+        "decisions": ask(run, _DECISIONS).to_pylist(), "reasons": ask(run, _REASONS).to_pylist(), "binding_caps": ask(run, _CAPS).to_pylist(),
+        "quarantine": ask(run, _REFUSED).to_pylist(), "warnings": run.document["warnings"],
+        "policy_version": run.document["config_digest"][:12], "seconds": round(sum(t["seconds"] for t in run.document["timings"].values()), 2),
+    }
+
+
+def show(run: Run, format: str = "table") -> None:
+    """The end of ``qqloan run``, on stdout."""
+    if format == "json":
+        print(json.dumps(formats.plain(document(run)), ensure_ascii=False, indent=1))
+        return
+    if format != "table":
+        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    found, texts = document(run), load_reasons(run.config_dir)
+    show_intake(run)
+    formats.draw(
+        ["decision", "applications", "amount (yuan)", "funded (yuan)", "mean pd", "mean all-in cost"],
+        [[r["decision"], f"{r['applications']:,}", yuan(r["amount_fen"]), yuan(r["funded_fen"]), shown(r["mean_pd"]), shown(r["mean_all_in_annual_cost"])] for r in found["decisions"]],
+        f"Decisions as of {run.document['as_of']}", [False] + [True] * 5,
+    )
+    formats.draw(
+        ["decision", "reason", "applications", "in words"],
+        [[r["decision"], r["code"], f"{r['applications']:,}", texts[r["code"]].en if r["code"] in texts else ""] for r in found["reasons"]],
+        "Top reasons", [False, False, True, False],
+    )
+    formats.draw(["binding cap", "approved"], [[r["binding_cap"] or "-", f"{r['applications']:,}"] for r in found["binding_caps"]], "What set the amount", [False, True])
+
+
+def show_intake(run: Run) -> None:
+    """What came in: in = accepted + refused + of other people."""
+    formats.draw(
+        ["input", "rows in", "accepted", "refused", "other people's"],
+        [[name, *(f"{c[k]:,}" for k in ("in", "accepted", "refused", "unmatched"))] for name, c in run.document["counts"].items()],
+        "Input", [False] + [True] * 4,
+    )
+    refused = ask(run, _REFUSED).to_pylist()
+    if refused:
+        formats.draw(["input", "rule", "rows"], [[r["input"], r["rule"], f"{r['rows']:,}"] for r in refused[:10]], "Refused (quarantine.parquet has file, row, column and reason)", [False, False, True])
+    _notes(run)
+
+
+def show_step(run: Run, stages: list[str]) -> None:
+    """What a single step left."""
+    rows = [[name, f"{run.document['stages'][name]['rows_in']:,}", table, f"{count:,}"] for name in stages for table, count in run.document["stages"][name]["rows_out"].items()]
+    formats.draw(["stage", "rows in", "table", "rows"], rows, None, [False, True, False, True])
+    _notes(run)
+
+
+def _notes(run: Run) -> None:
+    said = console.current()
+    for warning in run.document["warnings"]:
+        said.note(warning["ref"], warning["text"])
+
+
+def yuan(fen: int | None) -> str:
+    return "-" if fen is None else f"{fen // 100:,}.{fen % 100:02d}" if fen >= 0 else f"-{yuan(-fen)}"
+
+
+def shown(value) -> str:
+    return "-" if value is None else str(value)
