@@ -1,0 +1,41 @@
+"""The words of the reports, in English and Chinese."""
+
+from __future__ import annotations
+
+WORDS = {
+    "application": ("Application", "申请"), "decision": ("Decision", "决定"), "approve": ("approve", "通过"), "refer": ("refer", "转人工"),
+    "decline": ("decline", "拒绝"), "amount": ("amount", "金额"), "term": ("term", "期限"), "months": ("months", "个月"),
+    "annual_rate": ("annual rate", "年利率"), "all_in": ("all-in annual cost", "综合融资年化成本"), "cost_cap": ("cost cap in force", "当时成本上限"),
+    "effective": ("effective", "复利口径"), "decide_by": ("decide by", "决定期限"), "refer_to": ("refer to", "转交"), "reasons": ("Reasons", "原因"),
+    "code": ("code", "代码"), "in_words": ("in words", "说明"), "checks": ("Identity, consent and lists", "身份、授权与名单核验"),
+    "check": ("check", "核验项"), "outcome": ("outcome", "结果"), "pass": ("pass", "通过"), "note": ("note", "提示"), "fail": ("fail", "不通过"),
+    "not_applicable": ("not applicable", "不适用"), "income": ("Income evidence", "收入证据"), "figure": ("figure", "指标"), "value": ("value", "数值"),
+    "monthly_income": ("stable monthly income", "稳定月收入"), "income_rule": ("rule that won", "采用规则"), "confidence": ("confidence", "可信度"),
+    "payroll": ("payroll", "工资单"), "fund": ("provident fund", "公积金"), "bank": ("bank statements", "银行流水"), "stated": ("stated", "自报"),
+    "over_months": ("over months", "覆盖月数"), "variation": ("variation", "波动系数"), "debt_service": ("debt service a month", "月还款支出"),
+    "flags": ("flags", "异常信号"), "lines": ("lines behind it", "对应明细"), "input": ("input", "来源"), "row": ("row", "行号"),
+    "date": ("date", "日期"), "class": ("taken for", "归类"), "credit": ("Credit history", "信用记录"), "social": ("Social evidence (it informs, never declines)", "社交信息（仅供参考，不得单独拒绝）"),
+    "score": ("Score", "评分"), "pd": ("probability of default", "违约概率"), "points": ("points", "分值"), "grade": ("grade", "等级"),
+    "without_social": ("without social evidence", "不含社交信息"), "feature": ("feature", "特征"), "rules": ("Rules hit", "命中规则"),
+    "rules_unknown": ("Rules left open by a missing value", "因缺值未决的规则"), "waterfall": ("Limit, step by step", "额度测算步骤"),
+    "step": ("step", "步骤"), "cap": ("cap", "上限"), "left": ("left", "剩余"), "binding": ("binding", "生效"), "basis": ("basis", "依据"),
+    "plan": ("Disbursement", "放款计划"), "tranche": ("tranche", "批次"), "pay_date": ("pay date", "放款日"), "source": ("source", "资金方"),
+    "payee": ("payee", "收款方"), "condition": ("condition", "条件"), "schedule": ("Schedule", "还款计划"), "instalment": ("no.", "期数"),
+    "due": ("due", "到期日"), "principal": ("principal", "本金"), "interest": ("interest", "利息"), "fee": ("fee", "费用"), "total": ("total", "合计"),
+    "queued": ("waits for funds, place", "等待资金，排位"), "yes": ("yes", "是"), "none": ("none", "无"),
+    "requested": ("requested", "申请额"), "product": ("product", "产品"), "income_multiple": ("income multiple", "收入倍数"),
+    "payment_to_income": ("payment to income", "月供收入比"), "debt_to_income": ("debt to income", "负债收入比"), "credit_history": ("credit history", "信用记录"),
+    "regulation": ("regulation", "监管上限"), "exposure": ("exposure held here", "本机构存量"),
+    "worst_dpd_24m": ("worst days past due, 24 months", "近24个月最长逾期天数"), "overdue_months_24m": ("overdue months, 24 months", "近24个月逾期月数"),
+    "utilisation": ("card utilisation", "信用卡使用率"), "lenders_open": ("lenders with open loans", "未结清放款机构数"),
+    "hard_inquiries_3m": ("hard inquiries, 3 months", "近3个月硬查询次数"), "total_balance_fen": ("owed in all", "负债余额"), "history": ("history", "记录"),
+    "social_score": ("social score", "社交分"), "social_band": ("band", "分档"), "account_age_days": ("account age, days", "账户天数"),
+    "active_days_avg": ("active days a month", "月均活跃天数"), "degree": ("neighbours", "关联人数"), "ring_size": ("tied by shared keys", "关联团体规模"),
+    "ring_alert": ("ring alert", "团伙预警"), "neighbour_bad_rate": ("bad among neighbours, shrunk", "关联人不良率（收缩）"),
+}
+
+
+def word(key: str, lang: str) -> str:
+    """``key`` in words; a key without words is shown as it is."""
+    pair = WORDS.get(key)
+    return key if pair is None else pair[1 if lang == "zh" else 0]
