@@ -1,0 +1,48 @@
+"""The map over buckets on Spark: the same function, called with a bucket's number on an executor, writes the same file.
+
+The run's folder must be reachable under the same path by every executor.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Mapping
+
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.stage import Stage, perform, session
+from qqloan_cli.errors import UsageError
+
+_EXECUTOR_MEMORY_MB = 1_200
+
+
+def map_buckets(master: str, run: Run, stage: Stage, values: Mapping[str, object], todo: list[int], finished: Callable[[int, dict[str, int]], None]) -> None:
+    """One Spark task a bucket. Rows come back as they finish; files are already in place by then."""
+    root, document = run.root, run.document
+
+    def work(bucket: int) -> tuple[int, dict[str, int]]:
+        here = Run(root, document)
+        con = session(stage, values, 1, _EXECUTOR_MEMORY_MB, here)
+        try:
+            return bucket, perform(stage, here, bucket, con, values)
+        finally:
+            con.close()
+
+    context = spark_context(master)
+    for bucket, rows in context.parallelize(todo, len(todo)).map(work).collect():
+        finished(bucket, rows)
+
+
+def spark_context(master: str):
+    """Spark's context, made once a process: quiet, and without a web page of its own."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise UsageError("spark-not-installed", "pyspark is not installed", "--engine spark", "pip install 'qqloan[spark]', or use --engine local.") from None
+    try:
+        session = (
+            SparkSession.builder.master(master).appName("qqloan")
+            .config("spark.ui.enabled", "false").config("spark.sql.session.timeZone", "UTC").config("spark.log.level", "ERROR")
+            .getOrCreate()
+        )
+    except Exception as error:  # a missing JVM shows as RuntimeError, PySparkRuntimeError or OSError by version
+        raise UsageError("spark-not-started", f"Spark did not start ({type(error).__name__})", master, "Java 17 is needed; or use --engine local.") from None
+    return session.sparkContext
