@@ -44,6 +44,6 @@ def _rows(con, run: Run, table: str, bucket: int, application_id: str) -> list[d
     contract = CONTRACTS[table]
     shown = ", ".join(f'"{column.name}"' for column in contract.columns if not column.personal)
     order = ", ".join(contract.key)
-    return con.execute(
-        f"SELECT {shown} FROM read_parquet({literal(str(path))}) WHERE application_id = ? ORDER BY {order}", [application_id]
+    return con.sql(
+        f"SELECT {shown} FROM read_parquet({literal(str(path))}) WHERE application_id = ? ORDER BY {order}", params=[application_id]
     ).to_arrow_table().to_pylist()

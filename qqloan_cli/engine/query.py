@@ -19,7 +19,7 @@ def ask(run: Run, question: str, threads: int = 2):
         for name in _tables_of(con, question, set(_tables(run))):
             _bind(con, run, name)
         _close_the_doors(con, run)
-        return con.execute(question).to_arrow_table()
+        return con.sql(question).to_arrow_table()
     except _duckdb_error() as error:
         first = str(error).splitlines()[0]
         raise UsageError("sql-wrong", first[:300], hint="Tables: " + ", ".join(sorted(_tables(run)))) from None
