@@ -1,0 +1,185 @@
+"""What is due in each month of a loan: whole columns of integers, one month after another.
+
+A million loans are a loop over their months, not over loans: each turn takes
+every loan one month further. Interest is balance x rate / 12 (30/360), rounded
+to the fen on the rounded balance; the last instalment takes what is left, so
+principal adds up to the loan whatever the rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from qqloan_cli.loans.rounding import Mode, divide
+
+METHODS = ("equal_instalment", "equal_principal", "interest_only", "bullet")
+EQUAL_INSTALMENT, EQUAL_PRINCIPAL, INTEREST_ONLY, BULLET = range(4)
+
+YEAR_PPM = 12 * 1_000_000  # a month's interest is balance x ppm / YEAR_PPM
+LARGEST = 2**61  # headroom for twice the product of balance and rate in int64
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """``payment`` and ``interest``: half_up, half_even, up, down. ``payment_unit_fen``: 100 where instalments are whole yuan;
+    ``interest_unit_fen`` likewise. The remainder goes into the last instalment."""
+
+    payment: Mode = "half_up"
+    interest: Mode = "half_up"
+    payment_unit_fen: int = 1
+    interest_unit_fen: int = 1
+
+
+def _zeros() -> np.ndarray:
+    return np.zeros(1, np.int64)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """n loans; int64 arrays of shape [n], or anything that broadcasts to ``principal_fen``.
+
+    ``annual_rate_ppm``: nominal a year in millionths (0.24 is 240,000). ``method``: the codes above.
+    ``monthly_fee_fen`` is due with every instalment, ``upfront_fee_fen`` with the first.
+    """
+
+    principal_fen: np.ndarray
+    annual_rate_ppm: np.ndarray
+    term_months: np.ndarray
+    method: np.ndarray = field(default_factory=_zeros)
+    monthly_fee_fen: np.ndarray = field(default_factory=_zeros)
+    upfront_fee_fen: np.ndarray = field(default_factory=_zeros)
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.principal_fen)
+        for name in self.__dataclass_fields__:
+            given = np.asarray(getattr(self, name))
+            if given.dtype.kind not in "iu":
+                raise ValueError(f"{name}: whole numbers are wanted, not {given.dtype}")
+            object.__setattr__(self, name, np.broadcast_to(given.astype(np.int64, copy=False), shape))
+        if len(shape) != 1:
+            raise ValueError("principal_fen: one dimension, a loan each")
+        if not len(self):
+            return
+        if min(int(getattr(self, name).min()) for name in self.__dataclass_fields__) < 0 or int(self.term_months.min()) < 1:
+            raise ValueError("terms: nothing below zero, and at least one month")
+        if int(self.method.max()) > BULLET:
+            raise ValueError(f"method: {', '.join(METHODS)} are 0 to {BULLET}")
+        months = int(self.term_months.max()) if (self.method == BULLET).any() else 1
+        if int(self.principal_fen.max()) * max(1, int(self.annual_rate_ppm.max())) * months > LARGEST:
+            raise ValueError("principal_fen x annual_rate_ppm: too large for exact arithmetic")
+
+    def __len__(self) -> int:
+        return len(self.principal_fen)
+
+    @property
+    def months(self) -> int:
+        return int(self.term_months.max()) if len(self) else 0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """int64 arrays of shape [n, months], column-major; zero beyond a loan's own term. Fen."""
+
+    principal_fen: np.ndarray
+    interest_fen: np.ndarray
+    fee_fen: np.ndarray
+    terms: Terms
+
+    @cached_property
+    def payment_fen(self) -> np.ndarray:
+        return self.principal_fen + self.interest_fen + self.fee_fen
+
+    @cached_property
+    def due(self) -> np.ndarray:
+        """Booleans [n, months]: an instalment falls due. A bullet has one, at its end."""
+        month = np.arange(1, self.terms.months + 1)
+        term = self.terms.term_months[:, None]
+        return np.where((self.terms.method == BULLET)[:, None], month == term, month <= term)
+
+
+def schedule(terms: Terms, rounding: Rounding = Rounding()) -> Schedule:
+    """The instalments of every loan. Time and memory go with len(terms) x terms.months."""
+    n, months = len(terms), terms.months
+    principal, interest, fee = (np.zeros((months, n), np.int64) for _ in range(3))
+    level = level_payment(terms, rounding)
+    levelled = terms.method == EQUAL_INSTALMENT
+    all_levelled = bool(levelled.all())
+    # What an equal-principal loan repays each month; the others, but for the last month, repay nothing.
+    part = np.where(terms.method == EQUAL_PRINCIPAL, _rounded_share(terms, rounding), 0)
+    balance = terms.principal_fen.copy()
+    shortest = int(terms.term_months.min()) if n else 0
+    for month in range(months):
+        due = _interest(balance, terms.annual_rate_ppm, 1, rounding)
+        paid = level - due if all_levelled else np.where(levelled, level - due, part)
+        np.clip(paid, 0, balance, out=paid)
+        if month + 1 >= shortest:
+            paid = np.where(month + 1 == terms.term_months, balance, paid)
+        balance -= paid  # past its term a loan's balance is zero, so are its interest and principal
+        principal[month], interest[month] = paid, due
+        fee[month] = terms.monthly_fee_fen if month < shortest else np.where(month < terms.term_months, terms.monthly_fee_fen, 0)
+    if months:
+        fee[0] += terms.upfront_fee_fen
+    _gather_at_end(terms, rounding, interest, fee)
+    return Schedule(principal.T, interest.T, fee.T, terms)
+
+
+def _interest(balance: np.ndarray, rate_ppm: np.ndarray, months, rounding: Rounding) -> np.ndarray:
+    """Interest of ``months`` whole months (30/360) on ``balance``, rounded."""
+    unit = rounding.interest_unit_fen
+    return divide(balance * rate_ppm * months, np.int64(YEAR_PPM * unit), rounding.interest) * unit
+
+
+def _rounded_share(terms: Terms, rounding: Rounding) -> np.ndarray:
+    unit = rounding.payment_unit_fen
+    return divide(terms.principal_fen, terms.term_months * unit, rounding.payment) * unit
+
+
+def _gather_at_end(terms: Terms, rounding: Rounding, interest: np.ndarray, fee: np.ndarray) -> None:
+    """A bullet pays nothing before its end: simple interest and all fees fall due with the principal."""
+    at = np.flatnonzero(terms.method == BULLET)
+    if not len(at):
+        return
+    last = terms.term_months[at] - 1
+    owed = _interest(terms.principal_fen[at], terms.annual_rate_ppm[at], terms.term_months[at], rounding)
+    fees = fee[:, at].sum(axis=0)
+    interest[:, at], fee[:, at] = 0, 0
+    interest[last, at], fee[last, at] = owed, fees
+
+
+def level_payment(terms: Terms, rounding: Rounding = Rounding()) -> np.ndarray:
+    """The level instalment P r (1+r)^n / ((1+r)^n - 1) in fen, int64 [n], correctly rounded.
+
+    Worked out in float64, whose error is far below a fen; where it falls so near
+    a rounding boundary that the error could decide, whole numbers decide.
+    """
+    unit = rounding.payment_unit_fen
+    rate = terms.annual_rate_ppm / YEAR_PPM
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exact = terms.principal_fen * rate / -np.expm1(-terms.term_months * np.log1p(rate)) / unit
+    free = terms.annual_rate_ppm == 0
+    exact[free] = 0.0
+    whole = np.floor(exact)
+    boundary = 0.5 if rounding.payment.startswith("half") else 0.0
+    away = np.abs(exact - whole - boundary)
+    near = np.minimum(away, 1.0 - away) <= exact * 1e-12 + 1e-9
+    up = {"down": False, "up": True}.get(rounding.payment, exact - whole >= 0.5)
+    level = (whole + up).astype(np.int64) * unit
+    level[free] = _rounded_share(terms, rounding)[free]
+    at = np.flatnonzero(near & ~free)
+    if len(at):
+        cases, which = np.unique(np.stack([terms.principal_fen[at], terms.annual_rate_ppm[at], terms.term_months[at]]), axis=1, return_inverse=True)
+        level[at] = np.array([_exact_level(*map(int, case), rounding) for case in cases.T], np.int64)[which.ravel()]
+    return level
+
+
+def _exact_level(principal: int, ppm: int, months: int, rounding: Rounding) -> int:
+    grown, base = (YEAR_PPM + ppm) ** months, YEAR_PPM**months
+    above, below = principal * ppm * grown, YEAR_PPM * (grown - base) * rounding.payment_unit_fen
+    whole, rest = divmod(above, below)
+    up = {
+        "down": False, "up": rest > 0, "half_up": 2 * rest >= below, "half_even": 2 * rest > below or (2 * rest == below and whole & 1 == 1),
+    }[rounding.payment]
+    return (whole + up) * rounding.payment_unit_fen
