@@ -1,0 +1,136 @@
+"""From a margin to a probability that means what it says. Every method keeps the order of the margins.
+
+A calibration is a small document: ``{"method": "beta", "a": ..., "b": ..., "c": ...}``.
+It maps log odds to log odds, so points and probabilities come from one number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qqloan_cli.errors import ConfigError
+
+METHODS = ("none", "platt", "beta", "isotonic")
+_FAR = 12.0  # log odds of a pd of 6 in a million: beyond it no data speaks
+
+
+def _softplus(x: np.ndarray) -> np.ndarray:
+    """ln(1 + e^x), without overflow."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def apply(calibration: dict, margin: np.ndarray) -> np.ndarray:
+    """Calibrated log odds of going bad, (rows,) float64."""
+    method = calibration.get("method")
+    margin = np.ascontiguousarray(margin, dtype=np.float64)
+    if method == "none":
+        z = margin
+    elif method == "platt":
+        z = calibration["a"] * margin + calibration["c"]
+    elif method == "beta":  # a ln s - b ln(1 - s) + c with s the margin's probability (Kull, Silva Filho, Flach 2017)
+        z = calibration["b"] * _softplus(margin) - calibration["a"] * _softplus(-margin) + calibration["c"]
+    elif method == "isotonic":
+        z = np.interp(margin, np.array(calibration["margin"]), np.array(calibration["log_odds"]))
+    else:
+        raise ConfigError("calibration-unknown", f"{method!r} is not a method of calibration", "calibration.json", f"One of {', '.join(METHODS)}.")
+    return np.clip(z, -_FAR, _FAR)
+
+
+def probability(log_odds: np.ndarray) -> np.ndarray:
+    """Nine decimals: a machine's last bit of an exponential is no part of a decision."""
+    return np.round(1.0 / (1.0 + np.exp(-log_odds)), 9)
+
+
+def fit(method: str, margin: np.ndarray, bad: np.ndarray) -> dict:
+    """A calibration fitted to predictions that did not see their own outcomes."""
+    margin, bad = np.asarray(margin, float), np.asarray(bad, float)
+    if method == "none":
+        return {"method": "none"}
+    if method == "platt":
+        return _platt(margin, bad)
+    if method == "beta":
+        a, b, c = logistic(np.column_stack([-_softplus(-margin), _softplus(margin)]), bad)
+        if a < 0 or b < 0:  # would turn the order round at one end
+            return _platt(margin, bad)
+        return {"method": "beta", "a": _plain(a), "b": _plain(b), "c": _plain(c)}
+    if method == "isotonic":
+        return _isotonic(margin, bad)
+    raise ConfigError("calibration-unknown", f"{method!r} is not a method of calibration", hint=f"One of {', '.join(METHODS)}.")
+
+
+def choose(margin: np.ndarray, bad: np.ndarray, folds: np.ndarray) -> tuple[dict, dict[str, float]]:
+    """The method with the lowest log loss where it is fitted on other folds than it is measured on; and every method's log loss.
+
+    A method must beat the simpler ones by more than a thousandth of a per cent to be taken.
+    """
+    from qqloan_cli.scoring.measures import log_loss
+
+    losses = {}
+    for method in METHODS:
+        losses[method] = log_loss(bad, probability(held_log_odds(method, margin, bad, folds)))
+    best = "none"
+    for method in METHODS[1:]:
+        if losses[method] < losses[best] * (1 - 1e-5):
+            best = method
+    return fit(best, margin, bad), losses
+
+
+def held_log_odds(method: str, margin: np.ndarray, bad: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Calibrated log odds of each fold by a calibration fitted to the others."""
+    out = np.empty(len(margin))
+    for fold in np.unique(folds):
+        held = folds == fold
+        out[held] = apply(fit(method, margin[~held], bad[~held]), margin[held])
+    return out
+
+
+def logistic(x: np.ndarray, bad: np.ndarray, ridge: float = 1e-6) -> np.ndarray:
+    """Coefficients and, last, the intercept of a logistic regression by Newton's method; a touch of ridge keeps separable data finite."""
+    design = np.column_stack([x, np.ones(len(x))])
+    beta = np.zeros(design.shape[1])
+    penalty = ridge * np.eye(design.shape[1])
+
+    def loss(b):
+        z = design @ b
+        return (_softplus(z) - bad * z).sum() + ridge / 2 * (b @ b)
+
+    now = loss(beta)
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
+        gradient = design.T @ (p - bad) + ridge * beta
+        step = np.linalg.solve((design * (p * (1 - p))[:, None]).T @ design + penalty, gradient)
+        size = 1.0
+        while loss(beta - size * step) > now and size > 1e-8:
+            size /= 2
+        beta = beta - size * step
+        after = loss(beta)
+        if now - after < 1e-10 * max(1.0, abs(now)):
+            break
+        now = after
+    return beta
+
+
+def _platt(margin, bad) -> dict:
+    a, c = logistic(margin[:, None], bad)
+    if a <= 0:  # the margin ranks nothing: keep it as it is rather than turn it round
+        return {"method": "none"}
+    return {"method": "platt", "a": _plain(a), "c": _plain(c)}
+
+
+def _isotonic(margin, bad) -> dict:
+    """Pool adjacent violators, joined by straight lines between the pools' middles, so that ranks stay apart."""
+    from scipy.optimize import isotonic_regression
+
+    order = np.argsort(margin, kind="stable")
+    margin, bad = margin[order], bad[order]
+    pools = isotonic_regression(bad).blocks
+    counts = np.diff(pools)
+    share = (np.add.reduceat(bad, pools[:-1]) + 0.5) / (counts + 1)
+    middle = np.add.reduceat(margin, pools[:-1]) / counts
+    level = np.maximum.accumulate(np.log(share / (1 - share)))
+    return {"method": "isotonic", "margin": [_plain(m) for m in middle], "log_odds": [_plain(v) for v in level]}
+
+
+def _plain(value) -> float:
+    """Eight significant digits: the last bits of a fit are no part of a model."""
+    return float(f"{float(value):.8g}")

@@ -1,0 +1,62 @@
+"""MODEL_CARD.md: what the manifest says, for people."""
+
+from __future__ import annotations
+
+from qqloan_cli.scoring.features import Features
+
+_DIRECTION = {1: "higher is worse", -1: "higher is better", 0: "free"}
+_KIND = {"model": "With all features", "model_without_social": "Without social evidence"}
+
+
+def card(manifest: dict, features: Features, weights: list[tuple[str, float]]) -> str:
+    """Markdown. ``weights`` are features with the spread of their own tables in log odds, largest first."""
+    recipe, rate = manifest["recipe"], manifest["bad"] / manifest["rows"]
+    parts = [
+        "# Model card",
+        "## Purpose",
+        "Estimates the probability that a consumer loan goes bad, for underwriting. It informs a decision that rules, limits and people make; "
+        "it is not meant for marketing, for pricing alone, for employment or for insurance.",
+        "## Data",
+        f"{manifest['rows']:,} applications of {manifest['people']:,} people, {manifest['bad']:,} bad ({rate:.2%}). "
+        f"{manifest.get('left_out', 0):,} rows without outcome left out. {manifest.get('about', '')}".strip(),
+        "## Model",
+        f"XGBoost {manifest['versions']['xgboost-cpu']}: {recipe['bags']} bags of trees of depth {recipe['depth']}, "
+        f"{manifest['trees']['model']} trees in all, learning rate {recipe['learning_rate']}, {recipe['rows']:.0%} of rows for each tree and {recipe['columns']:.0%} of columns "
+        f"for each split, each bag stopped on {recipe['held_out']:.0%} of people kept from it. Monotone in every feature that has a direction. Seed {manifest['seed']}. "
+        "No reweighting of outcomes, so probabilities stay probabilities.",
+        "The trees add up to one table per feature and one per pair. A pair's table is purified over the training rows' bins: what it says about one feature alone is moved "
+        "to that feature. A feature's contribution is its own table plus half of each of its pairs' (TreeSHAP shares a pair in another way; the sum is the same margin).",
+        "## Performance",
+        *(_performance(_KIND[kind], results) for kind, results in manifest["measures"].items()),
+        "## Features",
+        "By how far each moves the log odds by itself over the training rows (standard deviation).\n\n"
+        "| feature | weight | direction | block | meaning | missing means |\n|---|---|---|---|---|---|\n"
+        + "\n".join(_row(name, weight, features) for name, weight in weights),
+        "## Stability",
+        "`reference.json` keeps the training rows' shares by bin of every feature: a later batch is compared with it by PSI, an empty bin counting as 0.0001.",
+        "## Fairness",
+        f"No feature may read {', '.join(features.protected)}." if features.protected else
+        "The columns were taken as they came: whoever trained this must see that none is a protected attribute or stands for one.",
+        "## Limits",
+        "It knows people like those it was trained on. Outcomes of declined applications are not known and were not inferred. "
+        "Fewer than a few hundred bad outcomes make every figure above uncertain: look at the intervals.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _performance(title: str, results: dict) -> str:
+    lines = [f"### {title}", "", "| sample | rows | bad | AUC (95 % interval) | KS | Brier | log loss | ECE | slope | intercept |", "|---|---|---|---|---|---|---|---|---|---|"]
+    for key, name in (("cross_validated", "cross-validated by person"), ("out_of_time", "out of time (latest fifth)")):
+        if key in results:
+            r = results[key]
+            lines.append(
+                f"| {name} | {r['rows']:,} | {r['bad']:,} | {r['auc']:.4f} ({r['auc_low']:.4f} to {r['auc_high']:.4f}) | {r['ks']:.4f} | {r['brier']:.5f} | "
+                f"{r['log_loss']:.5f} | {r['ece']:.4f} | {r['slope']:.3f} | {r['intercept']:.3f} |"
+            )
+    losses = ", ".join(f"{method} {loss:.6f}" for method, loss in results["calibration"]["log_loss"].items())
+    return "\n".join(lines) + f"\n\nCalibration: {results['calibration']['method']}, chosen by log loss on folds it was not fitted on ({losses})."
+
+
+def _row(name: str, weight: float, features: Features) -> str:
+    f = features.feature[name]
+    return f"| {name} | {weight:.4f} | {_DIRECTION[f.direction]} | {f.block or '-'} | {f.description or name} | {f.missing} |"

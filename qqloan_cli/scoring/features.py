@@ -1,0 +1,153 @@
+"""Features: defined once, in features.toml, as expressions over the stages' tables; read by a parser that allows only what is safe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.errors import ConfigError
+from qqloan_cli.policy.load import load
+from qqloan_cli.scoring.bins import as_float32
+
+TABLES = ("applicants", "verify", "income", "credit", "social")
+BEST = "M-BEST"
+_KEYS = ("application_id", "applicant_id", "src_file", "src_row", "employer_uscc", "product", "purpose", "consent_scope", "checks_not_applicable")
+_TYPES = ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE", "BOOLEAN", "VARCHAR")
+
+
+class Feature(BaseModel):
+    """``sql`` is missing where the features are columns of a flat table."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sql: str | None = None
+    description: str = ""
+    unit: str = ""
+    direction: Literal[-1, 0, 1] = 0
+    missing: str = "not given"
+    block: Literal["", "social"] = ""
+    reason: str = Field(default="", pattern=r"^(|M-[A-Z0-9-]+)$")
+
+
+class Features(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    protected: list[str] = []
+    feature: dict[str, Feature] = Field(min_length=1)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.feature)
+
+    @property
+    def directions(self) -> tuple[int, ...]:
+        return tuple(f.direction for f in self.feature.values())
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Reason code of each feature, in its order."""
+        return tuple(f.reason for f in self.feature.values())
+
+    @property
+    def without_social(self) -> tuple[str, ...]:
+        return tuple(name for name, f in self.feature.items() if f.block != "social")
+
+    def source(self, name: str) -> str:
+        """Tables that the feature reads."""
+        sql = self.feature[name].sql
+        return "table" if sql is None else ", ".join(table for table in TABLES if f"{table}." in sql)
+
+    def select(self) -> str:
+        """DuckDB SQL of all features, one row per application. Raises ConfigError at an expression that is not allowed."""
+        import sqlglot
+
+        query = sqlglot.parse_one(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), read="duckdb")
+        for name, feature in self.feature.items():
+            if feature.sql is None:
+                raise ConfigError("feature-without-sql", "a feature over the chain's tables needs an expression", f"features.toml: {name}", "Give it sql = \"...\".")
+            if not feature.reason:
+                raise ConfigError("feature-without-reason", "a feature needs a reason code", f"features.toml: {name}", "Give it reason = \"M-...\".")
+            cast = sqlglot.exp.TryCast(this=_checked(name, feature.sql, self.protected), to=sqlglot.exp.DataType.build("FLOAT"))
+            query = query.select(sqlglot.exp.alias_(cast, name, quoted=True), copy=False)
+        return query.sql(dialect="duckdb")
+
+    def toml(self) -> str:
+        """These features as a features.toml."""
+        lines = ["# What the model looks at, in this order.", f"protected = {json.dumps(self.protected, ensure_ascii=False)}"]
+        for name, feature in self.feature.items():
+            lines.append(f"\n[feature.{json.dumps(name, ensure_ascii=False)}]")
+            lines += [
+                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in feature.model_dump(exclude_none=True).items() if value != "" or key == "description"
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def load_features(path: Path) -> Features:
+    return load(path, Features)
+
+
+def of_columns(columns: list[str]) -> Features:
+    """Features of a flat table: every column free in its direction, each its own reason."""
+    named, taken = {}, set()
+    for column in columns:
+        named[column] = Feature(description=column, reason=code_of(column, taken))
+    return Features(feature=named)
+
+
+def code_of(column: str, taken: set[str]) -> str:
+    """``M-`` and the column in capitals; a number after it where two columns would share one. Adds it to ``taken``."""
+    outline = "".join(c if c.isascii() and c.isalnum() else "-" for c in column.upper())
+    stem = "M-" + ("-".join(part for part in outline.split("-") if part) or "COLUMN")
+    code, n = stem, 1
+    while code in taken or code == BEST:
+        n += 1
+        code = f"{stem}-{n}"
+    taken.add(code)
+    return code
+
+
+def columns_of(table, names: tuple[str, ...]) -> list[np.ndarray]:
+    """Float32 columns of an Arrow table, missing as NaN, in the order of ``names``."""
+    return [as_float32(table.column(name).combine_chunks().to_numpy(zero_copy_only=False)) for name in names]
+
+
+def _checked(name: str, sql: str, protected: list[str]):
+    """The expression as a tree, if it reads only columns that a feature may read and does only arithmetic with them."""
+    import sqlglot
+    from sqlglot import exp
+
+    where = f"features.toml: {name}"
+    allowed = (
+        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Not, exp.And, exp.Or, exp.Is, exp.In, exp.Between,
+        exp.Add, exp.Sub, exp.Mul, exp.Div, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE,
+        exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Abs, exp.Ln, exp.Sqrt,
+    )
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+    except sqlglot.errors.SqlglotError:
+        raise ConfigError("feature-unreadable", "the expression cannot be read as SQL", where, "Mend its sql.") from None
+    for node in tree.walk():
+        if not isinstance(node, allowed):
+            raise ConfigError("feature-not-allowed", f"{type(node).__name__} may not stand in a feature", where, "The head of features.toml lists what may.")
+        if isinstance(node, exp.Column):
+            _may_read(node, where, protected)
+    return exp.paren(tree)
+
+
+def _may_read(node, where: str, protected: list[str]) -> None:
+    table, column = node.table, node.name
+    if table not in TABLES:
+        raise ConfigError("feature-table-unknown", f"{node.sql()} names no table that a feature may read", where, f"Write table.column; tables: {', '.join(TABLES)}.")
+    contract = CONTRACTS[table]
+    if column not in contract.names:
+        raise ConfigError("feature-column-unknown", f"{table} has no column {column}", where, "qqloan config and the contracts list a table's columns.")
+    found = contract.column(column)
+    if found.personal or column in _KEYS or column.endswith("_hash") or found.type not in _TYPES:
+        raise ConfigError("feature-column-not-allowed", f"{table}.{column} is a key or an identifier, not evidence", where, "Use another column.")
+    if column in protected:
+        raise ConfigError("feature-column-protected", f"{table}.{column} is protected: no feature may touch it", where, "Compliance keeps the list `protected`.")

@@ -1,0 +1,121 @@
+"""A model folder, and what it says of rows: pd, score, grade, reasons; with and without the social block.
+
+    model.json                  XGBoost's own JSON, all bags in one
+    model_without_social.json   the same without the social features (chain models)
+    calibration.json            per model: margin to log odds
+    features.toml               what it looks at, in order
+    reference.json              thresholds and the training rows' shares by bin, for tables and drift
+    manifest.json               data digests, counts, versions, seeds, measures
+    MODEL_CARD.md               the same for people
+
+Scoring reads these with NumPy alone: XGBoost is not imported.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from qqloan_cli.engine.files import digest_folder
+from qqloan_cli.errors import ConfigError, IntegrityError
+from qqloan_cli.policy.scale import Scale
+from qqloan_cli.scoring.calibrate import apply, probability
+from qqloan_cli.scoring.features import Features, load_features
+from qqloan_cli.scoring.reasons import Reasons
+from qqloan_cli.scoring.tables import BLOCK, Tables, bins_of, summed
+
+MODEL, WITHOUT = "model", "model_without_social"
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """``without`` is missing where a model has no social block (flat tables)."""
+
+    features: Features
+    cuts: tuple[np.ndarray, ...]
+    tables: Tables
+    calibration: dict
+    without: Tables | None
+    calibration_without: dict | None
+    scale: Scale
+    version: str
+
+    @classmethod
+    def load(cls, folder: Path, scale: Scale) -> "Scorer":
+        """Raises ConfigError where no model stands, IntegrityError where its files do not belong together."""
+        if not (folder / f"{MODEL}.json").is_file():
+            raise ConfigError("model-missing", "no model stands here", str(folder), "Make one with qqloan train.")
+        features = load_features(folder / "features.toml")
+        reference, calibration = _read(folder / "reference.json"), _read(folder / "calibration.json")
+        if [column["feature"] for column in reference["features"]] != list(features.names):
+            raise IntegrityError("model-features-differ", "reference.json is about other features", str(folder), "Take the model from where it was made, whole.")
+        cuts = tuple(np.array(column["thresholds"], np.float32) for column in reference["features"])
+        shares = tuple(np.array(column["shares"], np.float64) for column in reference["features"])
+
+        def collapse(name: str) -> Tables:
+            return Tables.collapse(_read(folder / f"{name}.json"), features.names, cuts, shares)
+
+        twin = (folder / f"{WITHOUT}.json").is_file()
+        return cls(
+            features, cuts, collapse(MODEL), calibration[MODEL], collapse(WITHOUT) if twin else None, calibration.get(WITHOUT) if twin else None,
+            scale, digest_folder(folder)[:12],
+        )
+
+    def score(self, columns: list[np.ndarray]) -> dict[str, pa.Array]:
+        """Columns of the contract ``score`` from float32 columns in the order of ``features``. Rows keep their order."""
+        rows = len(columns[0])
+        blocks = [self._block([column[start : start + BLOCK] for column in columns]) for start in range(0, max(rows, 1), BLOCK)]
+        return {name: pa.concat_arrays([block[name] for block in blocks]) for name in blocks[0]}
+
+    def log_odds(self, columns: list[np.ndarray]) -> np.ndarray:
+        """Calibrated log odds of going bad, (rows,)."""
+        bins = bins_of(columns, self.cuts)
+        return apply(self.calibration, summed(self.tables.constant, self.tables.contributions(bins)))
+
+    def contributions(self, columns: list[np.ndarray]) -> np.ndarray:
+        """(features, rows): each feature's share of the margin less the average applicant's."""
+        return self.tables.contributions(bins_of(columns, self.cuts))
+
+    def _block(self, columns: list[np.ndarray]) -> dict[str, pa.Array]:
+        bins = bins_of(columns, self.cuts)
+        contributions = self.tables.contributions(bins)
+        margin = summed(self.tables.constant, contributions)
+        log_odds = apply(self.calibration, margin)
+        out = self._figures(log_odds, "")
+        if self.without is not None:
+            out |= self._figures(apply(self.calibration_without, self.without.margin(bins)), "_without_social")
+        reasons = Reasons(self.features.names, self.features.reasons, self.scale.most_reasons, self.scale.reason_at_least_points)
+        out["reason_codes"], out["reasons"] = reasons.worst(contributions, self._points_per_unit(margin, log_odds))
+        return out
+
+    def _figures(self, log_odds: np.ndarray, suffix: str) -> dict[str, pa.Array]:
+        pd = probability(log_odds)
+        points = np.clip(np.rint(self.scale.points(log_odds)), self.scale.lowest, self.scale.highest).astype(np.int32)
+        bounds = np.array([grade.pd_below for grade in self.scale.grades])
+        grade = pa.DictionaryArray.from_arrays(
+            pa.array(np.searchsorted(bounds, pd, side="right").astype(np.int32)), pa.array([grade.grade for grade in self.scale.grades])
+        )
+        return {f"pd{suffix}": pa.array(pd), f"score{suffix}": pa.array(points), f"grade{suffix}": grade.cast(pa.string())}
+
+    def _points_per_unit(self, margin: np.ndarray, log_odds: np.ndarray) -> np.ndarray:
+        """Points that a unit of margin costs each row, so that a row's contributions in points add up to its distance from the average applicant."""
+        centre = self.tables.constant
+        near = np.array([centre - 1e-3, centre, centre + 1e-3])
+        low, middle, high = apply(self.calibration, near)
+        far = np.abs(margin - centre) > 1e-3
+        slope = np.full(len(margin), (high - low) / 2e-3)
+        np.divide(log_odds - middle, margin - centre, out=slope, where=far)
+        return self.scale.factor * slope
+
+
+def _read(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise IntegrityError("model-incomplete", f"{path.name} is missing from the model", str(path.parent), "Take the model from where it was made, whole.") from None
+    except ValueError:
+        raise IntegrityError("model-broken", f"{path.name} cannot be read", str(path.parent), "Take the model from where it was made, whole.") from None
