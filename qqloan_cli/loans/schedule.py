@@ -19,7 +19,9 @@ METHODS = ("equal_instalment", "equal_principal", "interest_only", "bullet")
 EQUAL_INSTALMENT, EQUAL_PRINCIPAL, INTEREST_ONLY, BULLET = range(4)
 
 YEAR_PPM = 12 * 1_000_000  # a month's interest is balance x ppm / YEAR_PPM
-LARGEST = 2**61  # headroom for twice the product of balance and rate in int64
+MONTH_DAYS = 30
+LARGEST = 2**61  # headroom for twice the product of balance, rate and days in int64
+BLOCK = 16_384  # loans taken together: their columns stay in the cache
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Rounding:
     interest_unit_fen: int = 1
 
 
-def _zeros() -> np.ndarray:
-    return np.zeros(1, np.int64)
+def _one(value: int):
+    return field(default_factory=lambda: np.full(1, value, np.int64))
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,17 @@ class Terms:
     """n loans; int64 arrays of shape [n], or anything that broadcasts to ``principal_fen``.
 
     ``annual_rate_ppm``: nominal a year in millionths (0.24 is 240,000). ``method``: the codes above.
-    ``monthly_fee_fen`` is due with every instalment, ``upfront_fee_fen`` with the first.
+    ``monthly_fee_fen`` is due with every instalment, ``upfront_fee_fen`` with the first. ``first_days``: length of the first period
+    (30/360), 30 being a month; an odd one changes the first interest alone, and no repayment of principal.
     """
 
     principal_fen: np.ndarray
     annual_rate_ppm: np.ndarray
     term_months: np.ndarray
-    method: np.ndarray = field(default_factory=_zeros)
-    monthly_fee_fen: np.ndarray = field(default_factory=_zeros)
-    upfront_fee_fen: np.ndarray = field(default_factory=_zeros)
+    method: np.ndarray = _one(0)
+    monthly_fee_fen: np.ndarray = _one(0)
+    upfront_fee_fen: np.ndarray = _one(0)
+    first_days: np.ndarray = _one(MONTH_DAYS)
 
     def __post_init__(self) -> None:
         shape = np.shape(self.principal_fen)
@@ -68,11 +72,16 @@ class Terms:
         if int(self.method.max()) > BULLET:
             raise ValueError(f"method: {', '.join(METHODS)} are 0 to {BULLET}")
         months = int(self.term_months.max()) if (self.method == BULLET).any() else 1
-        if int(self.principal_fen.max()) * max(1, int(self.annual_rate_ppm.max())) * months > LARGEST:
+        days = MONTH_DAYS * months + int(self.first_days.max())
+        if int(self.principal_fen.max()) * max(1, int(self.annual_rate_ppm.max())) * days > LARGEST:
             raise ValueError("principal_fen x annual_rate_ppm: too large for exact arithmetic")
 
     def __len__(self) -> int:
         return len(self.principal_fen)
+
+    def __getitem__(self, rows) -> "Terms":
+        """Some of the loans: a slice, indices or a mask."""
+        return Terms(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     @property
     def months(self) -> int:
@@ -102,34 +111,41 @@ class Schedule:
 
 def schedule(terms: Terms, rounding: Rounding = Rounding()) -> Schedule:
     """The instalments of every loan. Time and memory go with len(terms) x terms.months."""
-    n, months = len(terms), terms.months
-    principal, interest, fee = (np.zeros((months, n), np.int64) for _ in range(3))
+    columns = tuple(np.zeros((terms.months, len(terms)), np.int64) for _ in range(3))
+    for start in range(0, len(terms), BLOCK):
+        part = slice(start, start + BLOCK)
+        _month_by_month(terms[part], rounding, *(column[:, part] for column in columns))
+    return Schedule(*(column.T for column in columns), terms)
+
+
+def _month_by_month(terms: Terms, rounding: Rounding, principal: np.ndarray, interest: np.ndarray, fee: np.ndarray) -> None:
+    """Fills the three, of shape [months, n], for some of the loans."""
     level = level_payment(terms, rounding)
     levelled = terms.method == EQUAL_INSTALMENT
     all_levelled = bool(levelled.all())
     # What an equal-principal loan repays each month; the others, but for the last month, repay nothing.
     part = np.where(terms.method == EQUAL_PRINCIPAL, _rounded_share(terms, rounding), 0)
     balance = terms.principal_fen.copy()
-    shortest = int(terms.term_months.min()) if n else 0
-    for month in range(months):
-        due = _interest(balance, terms.annual_rate_ppm, 1, rounding)
+    shortest = int(terms.term_months.min())
+    for month in range(terms.months):
+        due = _interest(balance, terms.annual_rate_ppm, MONTH_DAYS, rounding)
         paid = level - due if all_levelled else np.where(levelled, level - due, part)
-        np.clip(paid, 0, balance, out=paid)
+        np.maximum(paid, 0, out=paid)
+        np.minimum(paid, balance, out=paid)
         if month + 1 >= shortest:
             paid = np.where(month + 1 == terms.term_months, balance, paid)
         balance -= paid  # past its term a loan's balance is zero, so are its interest and principal
         principal[month], interest[month] = paid, due
         fee[month] = terms.monthly_fee_fen if month < shortest else np.where(month < terms.term_months, terms.monthly_fee_fen, 0)
-    if months:
-        fee[0] += terms.upfront_fee_fen
+    interest[0] = _interest(terms.principal_fen, terms.annual_rate_ppm, terms.first_days, rounding)
+    fee[0] += terms.upfront_fee_fen
     _gather_at_end(terms, rounding, interest, fee)
-    return Schedule(principal.T, interest.T, fee.T, terms)
 
 
-def _interest(balance: np.ndarray, rate_ppm: np.ndarray, months, rounding: Rounding) -> np.ndarray:
-    """Interest of ``months`` whole months (30/360) on ``balance``, rounded."""
+def _interest(balance: np.ndarray, rate_ppm: np.ndarray, days, rounding: Rounding) -> np.ndarray:
+    """Interest of ``days`` (30/360, so 30 are a month) on ``balance``, rounded."""
     unit = rounding.interest_unit_fen
-    return divide(balance * rate_ppm * months, np.int64(YEAR_PPM * unit), rounding.interest) * unit
+    return divide(balance * rate_ppm * days, np.int64(YEAR_PPM * MONTH_DAYS * unit), rounding.interest) * unit
 
 
 def _rounded_share(terms: Terms, rounding: Rounding) -> np.ndarray:
@@ -143,7 +159,8 @@ def _gather_at_end(terms: Terms, rounding: Rounding, interest: np.ndarray, fee: 
     if not len(at):
         return
     last = terms.term_months[at] - 1
-    owed = _interest(terms.principal_fen[at], terms.annual_rate_ppm[at], terms.term_months[at], rounding)
+    days = MONTH_DAYS * last + terms.first_days[at]
+    owed = _interest(terms.principal_fen[at], terms.annual_rate_ppm[at], days, rounding)
     fees = fee[:, at].sum(axis=0)
     interest[:, at], fee[:, at] = 0, 0
     interest[last, at], fee[last, at] = owed, fees
