@@ -159,8 +159,8 @@ def _counts_rows(column: pa.ChunkedArray) -> bool:
     return bool((np.diff(column.to_numpy()) == 1).all())
 
 
-def score_table(table_path: Path, model_dir: Path, out_path: Path, config_dir: Path | None = None) -> dict:
-    """Scores a flat table and writes row, pd, score, grade, reason_codes and reasons in the order of its rows. Returns counts.
+def score_table(table_path: Path, model_dir: Path, out_path: Path, config_dir: Path | None = None) -> int:
+    """Scores a flat table and writes row, pd, score, grade, reason_codes and reasons in the order of its rows. Returns their number.
 
     Raises InputError where a column of the model is missing.
     """
@@ -179,5 +179,4 @@ def score_table(table_path: Path, model_dir: Path, out_path: Path, config_dir: P
     beside = out_path.with_name(f".{out_path.name}.tmp")
     pyarrow.parquet.write_table(scored, beside, compression="lz4")
     os.replace(beside, out_path)
-    grades = {entry["values"]: entry["counts"] for entry in figures["grade"].value_counts().to_pylist()}
-    return {"rows": len(scored), "grades": {g.grade: grades.get(g.grade, 0) for g in scorer.scale.grades}, "model_version": scorer.version}
+    return len(scored)

@@ -52,7 +52,7 @@ def log_loss(bad, pd) -> float:
 
 
 class Reliability(NamedTuple):
-    """Per bin of equal count, from low pd to high: rows, mean pd, share that went bad."""
+    """Per bin of about equal count, from low pd to high: rows, mean pd, share that went bad. Equal pds stay in one bin."""
 
     count: np.ndarray
     expected: np.ndarray
@@ -60,16 +60,17 @@ class Reliability(NamedTuple):
 
 
 def reliability(bad, pd, bins: int = 10) -> Reliability:
-    order = np.argsort(np.asarray(pd), kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
     bad, pd = np.asarray(bad, float), np.asarray(pd, float)
+    part = np.searchsorted(np.sort(pd), pd, side="left") * bins // max(1, len(pd))
+    count = np.bincount(part, minlength=bins)
+    there = count > 0
     return Reliability(
-        np.array([len(part) for part in parts]), np.array([pd[part].mean() for part in parts]), np.array([bad[part].mean() for part in parts])
+        count[there], np.bincount(part, pd, minlength=bins)[there] / count[there], np.bincount(part, bad, minlength=bins)[there] / count[there]
     )
 
 
 def ece(bad, pd, bins: int = 10) -> float:
-    """Expected calibration error over bins of equal count."""
+    """Expected calibration error over bins of about equal count."""
     table = reliability(bad, pd, bins)
     return float((table.count * np.abs(table.expected - table.observed)).sum() / table.count.sum())
 

@@ -1,0 +1,71 @@
+"""qqloan train: a model folder from runs with outcomes, or from a flat table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from qqloan_cli.commands.options import Config, DryRun, Workers, Yes, as_workers
+from qqloan_cli.errors import UsageError
+
+
+def train(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The model's folder, made whole or not at all.", show_default=False)],
+    runs: Annotated[Optional[list[Path]], typer.Argument(metavar="RUN", help="Runs with verify, income, credit and social.", show_default=False)] = None,
+    outcomes: Annotated[Optional[Path], typer.Option("--outcomes", help="application_id and bad; perhaps decided_at, observed_at.", show_default=False)] = None,
+    table: Annotated[Optional[Path], typer.Option("--table", help="A flat CSV or Parquet file instead of runs.", show_default=False)] = None,
+    target: Annotated[Optional[str], typer.Option("--target", help="The outcome's column, with --table: 1 bad, 0 good, blank not known.", show_default=False)] = None,
+    features: Annotated[Optional[Path], typer.Option("--features", help="Features with their directions (default: configs/features.toml; of a table, all columns, free).", show_default=False)] = None,
+    ignore: Annotated[Optional[list[str]], typer.Option("--ignore", help="A column of the table that is no evidence; may be repeated.", show_default=False)] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Everything random comes from it.")] = 1,
+    bags: Annotated[int, typer.Option("--bags", min=1, max=64, help="Ensembles whose mean is the model.")] = 8,
+    trees: Annotated[int, typer.Option("--trees", min=1, max=5000, help="Trees in a bag, at most.")] = 400,
+    config: Config = None,
+    workers: Workers = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> int:
+    """A monotone, calibrated model with its card: the same bytes from the same data and seed, whatever the workers."""
+    if bool(runs) == (table is not None):
+        raise UsageError("train-on-what", "train takes RUN... with --outcomes, or --table with --target", hint="qqloan train RUN --outcomes FILE --out MODEL")
+    if runs and outcomes is None:
+        raise UsageError("train-needs-outcomes", "runs need --outcomes", hint="qqloan train RUN --outcomes FILE --out MODEL")
+    if table is not None and target is None:
+        raise UsageError("train-needs-target", "--table needs --target", hint="qqloan train --table FILE --target COLUMN --out MODEL")
+    from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.reports import console
+    from qqloan_cli.scoring.fit import Recipe
+    from qqloan_cli.scoring.train import may_write
+    from qqloan_cli.scoring.train import train as make
+
+    said = console.current()
+    may_write(out, yes or dry_run)
+    if table is not None:
+        from qqloan_cli.scoring.flat import table_material
+
+        material = table_material(table, target, features, ignore or [])
+    else:
+        from qqloan_cli.scoring.runs import run_material
+
+        material = run_material(runs, outcomes, features or config_dir(config) / "features.toml")
+    for ref, text in material.notes:
+        said.note(ref, text)
+    bad = int(material.bad.sum())
+    said.say(f"{len(material.bad):,} rows, {bad:,} bad ({bad / max(1, len(material.bad)):.2%}), {len(material.features.names)} features")
+    if dry_run:
+        said.say(f"would train into {out}")
+        return 0
+    manifest = make(material, out, Recipe(bags=bags, trees=trees), seed, as_workers(workers))
+    for kind, results in manifest["measures"].items():
+        for part, name in (("cross_validated", "cross-validated"), ("out_of_time", "out of time")):
+            if part in results:
+                r = results[part]
+                said.say(
+                    f"{kind.replace('_', ' ')}, {name}: AUC {r['auc']:.4f} ({r['auc_low']:.4f} to {r['auc_high']:.4f}), KS {r['ks']:.4f}, "
+                    f"Brier {r['brier']:.5f}, log loss {r['log_loss']:.5f}, ECE {r['ece']:.4f}"
+                )
+    said.say(f"{manifest['trees']['model']:,} trees, calibration {manifest['measures']['model']['calibration']['method']}; {out / 'MODEL_CARD.md'} says the rest")
+    said.next_step(f"qqloan score --table FILE --model {out} --out scores.parquet" if table is not None else f"put {out} into configs/model and qqloan score RUN")
+    return 0
