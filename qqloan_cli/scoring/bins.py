@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 MOST_BINS = 64
+FAR = np.finfo(np.float32).max  # a threshold beyond every value: it parts the missing from the rest
 
 
 def as_float32(values) -> np.ndarray:
-    """A column as the model sees it: float32, and anything that is not a finite number is missing."""
+    """A column as the model sees it: float32, and what is no number, or beyond float32, is missing."""
     with np.errstate(over="ignore", invalid="ignore"):
         column = np.asarray(values, dtype=np.float32)
-    return np.where(np.isfinite(column), column, np.float32(np.nan))
+    return np.where(np.abs(column) < FAR, column, np.float32(np.nan))
 
 
 def thresholds(column: np.ndarray, most: int = MOST_BINS) -> np.ndarray:

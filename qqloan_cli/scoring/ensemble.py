@@ -9,6 +9,13 @@ from typing import Iterator, NamedTuple
 import numpy as np
 
 from qqloan_cli.errors import IntegrityError
+from qqloan_cli.scoring.bins import FAR
+
+
+def _threshold(condition: float, cuts: np.ndarray) -> np.float32:
+    """Where a split ``bin < condition`` stands among values. Beyond either end it parts missing values from all others."""
+    k = math.ceil(condition)
+    return -FAR if k < 1 else FAR if k > len(cuts) else cuts[k - 1]
 
 
 def _short(value) -> float:
@@ -33,7 +40,7 @@ def merge(bags: list[dict], features: tuple[str, ...], cuts: list[np.ndarray]) -
                 tree["left_children"], tree["split_indices"], tree["split_conditions"], tree["base_weights"]
             ):
                 leaf = left == -1
-                conditions.append(_short(np.float32(condition) / len(bags)) if leaf else _short(cuts[column][math.ceil(condition) - 1]))
+                conditions.append(_short(np.float32(condition) / len(bags)) if leaf else _short(_threshold(condition, cuts[column])))
                 weights.append(_short(np.float32(weight) / len(bags)))
             tree["split_conditions"], tree["base_weights"] = conditions, weights
             trees.append(tree)

@@ -27,7 +27,7 @@ def features_of_run(run: Run, features: Features) -> pa.Table:
         for bucket in range(run.buckets):
             for table in TABLES:
                 run.bind(con, table, bucket)
-            parts.append(con.execute(select).to_arrow_table())
+            parts.append(con.sql(select).to_arrow_table())
     finally:
         con.close()
     return pa.concat_tables(parts)
@@ -80,7 +80,7 @@ def _joined(seen: pa.Table, keys, bad: np.ndarray, file: pa.Table) -> pa.Table:
     try:
         con.register("seen", seen)
         con.register("outcomes", pa.table({"application_id": keys, "bad": pa.array(bad), **days}))
-        return con.execute("""
+        return con.sql("""
             SELECT seen.* EXCLUDE (applied_at), outcomes.bad,
               CAST(seen.applied_at AS DATE) - DATE '1970-01-01' AS applied_day,
               COALESCE(TRY_CAST(outcomes.decided_at AS DATE), CAST(seen.applied_at AS DATE)) - DATE '1970-01-01' AS decided_day,

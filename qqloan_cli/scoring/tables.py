@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qqloan_cli.errors import IntegrityError
-from qqloan_cli.scoring.bins import place
+from qqloan_cli.scoring.bins import FAR, place
 from qqloan_cli.scoring.ensemble import base_margin, leaves
 
 BLOCK = 65_536  # rows at a time: small blocks spend their time holding the interpreter, large ones fall out of the cache
@@ -128,8 +128,8 @@ def _columns(document: dict, names: tuple[str, ...]) -> list[int]:
 
 def _side(cuts: np.ndarray, split, name: str) -> np.ndarray:
     """1.0 for the bins that go the split's way, 0.0 for the others."""
-    at = int(np.searchsorted(cuts, split.threshold))
-    if at == len(cuts) or cuts[at] != split.threshold:
+    at = -1 if split.threshold <= -FAR else int(np.searchsorted(cuts, split.threshold))
+    if abs(split.threshold) < FAR and (at == len(cuts) or cuts[at] != split.threshold):
         raise IntegrityError("model-reference-differs", f"a threshold of {name} is not among the reference bins", "reference.json", "Train the model again.")
     left = np.zeros(len(cuts) + 2)
     left[: at + 1] = 1.0

@@ -12,7 +12,7 @@ import numpy as np
 from qqloan_cli.engine.files import remove, write_json, write_text
 from qqloan_cli.errors import InputError, UsageError
 from qqloan_cli.scoring import measures
-from qqloan_cli.scoring.bins import place, shares, thresholds
+from qqloan_cli.scoring.bins import FAR, place, shares, thresholds
 from qqloan_cli.scoring.calibrate import apply, choose, held_log_odds, probability
 from qqloan_cli.scoring.card import card
 from qqloan_cli.scoring.ensemble import leaves, text
@@ -137,7 +137,8 @@ def _used(documents: dict, names: tuple[str, ...]) -> dict[str, set]:
         columns = document["learner"]["feature_names"]
         for leaf in leaves(document):
             for split in leaf.path:
-                used[columns[split.feature]].add(split.threshold)
+                if abs(split.threshold) < FAR:
+                    used[columns[split.feature]].add(split.threshold)
     return used
 
 

@@ -24,7 +24,7 @@ def compute(task: Task) -> None:
     import pyarrow as pa
 
     scorer: Scorer = task.values["scorer"]
-    evidence = task.con.execute(task.values["features"]).to_arrow_table()
+    evidence = task.con.sql(task.values["features"]).to_arrow_table()
     figures = scorer.score(columns_of(evidence, scorer.features.names))
     scored = pa.table({
         "application_id": evidence.column("application_id"), "applicant_id": evidence.column("applicant_id"), **figures,
