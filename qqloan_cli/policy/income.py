@@ -1,0 +1,201 @@
+"""configs/income.toml: what a statement line is, and how lines become one conservative figure a month."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from qqloan_cli.errors import ConfigError
+from qqloan_cli.policy.load import load
+
+CLASSES = (
+    "salary", "bonus", "fund", "pension", "benefit", "business", "interest", "transfer_in", "transfer_out", "own_transfer",
+    "loan_proceeds", "loan_repayment", "card_repayment", "refund", "expense_claim", "cash", "investment", "gambling", "rent",
+    "consumption", "other",
+)
+NO_RULE = 32_767  # the number of a line that no rule hits: after every rule
+Share = Field(ge=0, le=1)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LineRule(_Strict):
+    """One class of lines: ``words`` or a ``pattern`` found in the memo, the counterparty or both, of money in, out or any."""
+
+    code: str = Field(pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$")
+    class_: str = Field(alias="class")
+    sign: Literal["in", "out", "any"]
+    on: Literal["memo", "counterparty", "both"] = "both"
+    words: tuple[str, ...] = ()
+    pattern: str | None = None
+    hits: tuple[str, ...] = Field(min_length=1)
+    misses: str
+
+    @field_validator("class_")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in CLASSES:
+            raise ValueError(f"no such class; there are {', '.join(CLASSES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "LineRule":
+        if bool(self.words) == bool(self.pattern):
+            raise ValueError("give words or a pattern, one of them")
+        return self
+
+    @property
+    def expression(self) -> str:
+        """An RE2 pattern. A Latin word is found as a whole word, a Chinese one anywhere: Chinese has no blanks."""
+        if self.pattern:
+            return self.pattern
+        return "|".join(
+            (r"\b" if re.match(r"[A-Za-z0-9]", word) else "") + re.escape(word) + (r"\b" if re.search(r"[A-Za-z0-9]$", word) else "")
+            for word in self.words
+        )
+
+    def takes(self, direction: str) -> bool:
+        return self.sign in (direction, "any")
+
+    def looks_at(self, field: str) -> bool:
+        return self.on in (field, "both")
+
+
+class Steady(_Strict):
+    """The amount reached in ``reached`` of the ``last`` whole months and the running one, of which ``share`` counts."""
+
+    last: int = Field(ge=1, le=36)
+    reached: int = Field(ge=1)
+    share: float = Share
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Steady":
+        if self.reached > self.last + 1:
+            raise ValueError("reached is more than there are months")
+        return self
+
+
+class Counts(_Strict):
+    salary: float = Share
+    recurring: float = Share
+    pension: float = Share
+    benefit: float = Share
+    business: float = Share
+    bonus: float = Share
+
+
+class Recurring(_Strict):
+    months: int = Field(ge=2)
+    amount_within: float = Share
+    unnamed_amount_within: float = Share
+    days_within: int = Field(ge=0, le=15)
+    person: str
+
+
+class OwnTransfers(_Strict):
+    days_apart: int = Field(ge=0, le=10)
+
+
+class Circular(_Strict):
+    returned_share: float = Share
+    months: int = Field(ge=1)
+
+
+class Combine(_Strict):
+    agree_within: float = Share
+    inflated_over: float = Field(gt=1)
+    payroll_alone: float = Share
+    payroll_unseen: float = Share
+    fund_alone: float = Share
+    stated_verified: float = Share
+    unseen_after_months: int = Field(ge=1)
+
+
+class Confidence(_Strict):
+    high_months: int
+    medium_months: int
+
+
+class Signs(_Strict):
+    recent_rise: float = Field(gt=1)
+    round_fen: int = Field(gt=0)
+    round_share: float = Share
+    round_lines: int = Field(ge=1)
+    gambling_share: float = Share
+    balance_breaks: int = Field(ge=1)
+
+
+class IncomePolicy(_Strict):
+    currency: str
+    window_months: int = Field(ge=1, le=36)
+    steady: tuple[Steady, ...] = Field(min_length=1)
+    counts: Counts
+    recurring: Recurring
+    own_transfers: OwnTransfers
+    circular: Circular
+    combine: Combine
+    confidence: Confidence
+    signs: Signs
+    rule: tuple[LineRule, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> "IncomePolicy":
+        codes = [rule.code for rule in self.rule]
+        if len(set(codes)) != len(codes):
+            raise ValueError("a rule's code is used twice")
+        if any(window.last > self.window_months for window in self.steady):
+            raise ValueError("a steady window is longer than window_months")
+        return self
+
+    def counted(self, class_: str) -> float:
+        """Share of a class's lines that is regular income; bonus is spread apart."""
+        return 0.0 if class_ == "bonus" else getattr(self.counts, class_, 0.0)
+
+
+def load_income(config_dir: Path) -> IncomePolicy:
+    path = config_dir / "income.toml"
+    policy = load(path, IncomePolicy)
+    _try_patterns(policy, path)
+    return policy
+
+
+def _try_patterns(policy: IncomePolicy, path: Path) -> None:
+    """A pattern that RE2 cannot read is the configuration's fault, and said before any data is read."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name, pattern in [(rule.code, rule.expression) for rule in policy.rule] + [("recurring.person", policy.recurring.person)]:
+        try:
+            pc.match_substring_regex(pa.array([""]), pattern)
+        except pa.ArrowInvalid as error:
+            raise ConfigError("income-pattern-invalid", f"{name}: {error}", str(path), "Patterns are RE2 regular expressions.") from None
+
+
+def classify(rules: tuple[LineRule, ...], field: str, texts):
+    """First rule that hits each text, for money in and for money out: two int16 arrays, ``NO_RULE`` where none does.
+
+    ``texts``: an Arrow array of distinct memos or counterparties, without nulls. Every text is looked at once with all
+    the patterns together, and by each rule only where that found something.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = {direction: np.full(len(texts), NO_RULE, np.int16) for direction in ("in", "out")}
+    looking = [(number, rule) for number, rule in enumerate(rules) if rule.looks_at(field)]
+    if not looking or not len(texts):
+        return found["in"], found["out"]
+    union = "|".join(f"(?:{rule.expression})" for _, rule in looking)
+    some = np.flatnonzero(pc.match_substring_regex(texts, union, ignore_case=True).to_numpy(zero_copy_only=False))
+    candidates = texts.take(pa.array(some))
+    for number, rule in reversed(looking):  # the earlier rule writes over the later
+        hit = some[pc.match_substring_regex(candidates, rule.expression, ignore_case=True).to_numpy(zero_copy_only=False)]
+        for direction, array in found.items():
+            if rule.takes(direction):
+                array[hit] = number
+    return found["in"], found["out"]

@@ -1,0 +1,213 @@
+"""income: statement lines, pay slips and fund months become one conservative monthly income, with its evidence.
+
+income.sql brings the records to sums by month, this module takes the steady
+amount of each source and what tax and insurance leave of it, and
+income_figure.sql brings the sources together and traces each figure to its lines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.policy.income import NO_RULE, IncomePolicy, Steady, classify, load_income
+from qqloan_cli.policy.tax import RateBook, Rates, load_tax, withheld
+
+HERE = Path(__file__)
+
+
+def settings(run: Run) -> dict[str, object]:
+    policy = load_income(run.config_dir)
+    return {
+        "policy": policy,
+        "rates": RateBook(load_tax(run.config_dir)),
+        "income_settings": pa.Table.from_pylist([_one_row(policy)]),
+        "income_rules": pa.table({
+            "rule_no": pa.array(range(len(policy.rule)), pa.int16()),
+            "code": [rule.code for rule in policy.rule],
+            "class": [rule.class_ for rule in policy.rule],
+            "counts_permille": pa.array([_permille(policy.counted(rule.class_)) for rule in policy.rule], pa.int16()),
+        }),
+    }
+
+
+def _permille(share: float) -> int:
+    return round(share * 1000)
+
+
+def _one_row(policy: IncomePolicy) -> dict[str, object]:
+    combine, signs, recurring = policy.combine, policy.signs, policy.recurring
+    return {
+        "currency": policy.currency, "window_months": policy.window_months,
+        "recurring_permille": _permille(policy.counts.recurring), "bonus_permille": _permille(policy.counts.bonus),
+        "recurring_months": recurring.months, "recurring_days": recurring.days_within,
+        "recurring_within_permille": _permille(recurring.amount_within), "unnamed_within_permille": _permille(recurring.unnamed_amount_within),
+        "days_apart": policy.own_transfers.days_apart,
+        "returned_permille": _permille(policy.circular.returned_share), "circular_months": policy.circular.months,
+        "agree_permille": _permille(combine.agree_within), "inflated_permille": _permille(combine.inflated_over),
+        "payroll_alone_permille": _permille(combine.payroll_alone), "payroll_unseen_permille": _permille(combine.payroll_unseen),
+        "fund_alone_permille": _permille(combine.fund_alone), "stated_permille": _permille(combine.stated_verified),
+        "unseen_after_months": combine.unseen_after_months,
+        "high_months": policy.confidence.high_months, "medium_months": policy.confidence.medium_months,
+        "recent_rise": signs.recent_rise, "round_fen": signs.round_fen, "round_permille": _permille(signs.round_share),
+        "round_least": signs.round_lines, "gambling_permille": _permille(signs.gambling_share), "breaks_least": signs.balance_breaks,
+    }
+
+
+def compute(task: Task) -> None:
+    policy: IncomePolicy = task.values["policy"]
+    _classify_texts(task, policy)
+    _net_of_gross(task)
+    task.script(HERE.with_suffix(".sql"))
+    _put(task, "figures", _figures(task, policy))
+    task.script(HERE.with_name("income_figure.sql"))
+
+
+def _put(task: Task, name: str, table: pa.Table) -> None:
+    task.con.register(f"_{name}", table)
+    task.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT * FROM "_{name}"')
+    task.con.unregister(f"_{name}")
+
+
+def _classify_texts(task: Task, policy: IncomePolicy) -> None:
+    """What the rules say of each distinct memo and counterparty: far fewer than lines."""
+    import pyarrow.compute as pc
+
+    for field in ("memo", "counterparty"):
+        texts = task.con.sql(f"SELECT DISTINCT {field} FROM bank_statements WHERE {field} IS NOT NULL AND {field} <> ''").to_arrow_table().column(0)
+        texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+        rule_in, rule_out = classify(policy.rule, field, texts)
+        table = {field: texts, f"{field}_no": pa.array(np.arange(len(texts), dtype=np.int32)), "rule_in": rule_in, "rule_out": rule_out}
+        if field == "counterparty":
+            table["person"] = pc.match_substring_regex(texts, policy.recurring.person)
+        _put(task, f"{field}_rules", pa.table(table))
+
+
+def _net_of_gross(task: Task) -> None:
+    """Net pay of slips that give gross only: insurance, fund and the tax withheld on the year so far."""
+    slips = task.con.sql("""
+        WITH gross_only AS (SELECT DISTINCT applicant_id FROM payroll WHERE net_fen IS NULL),
+        place AS (SELECT applicant_id, min(region) AS region FROM applicants GROUP BY applicant_id),
+        paid_in AS (
+          SELECT applicant_id, month, CAST(sum(personal_amount_fen) AS BIGINT) AS personal_fen
+          FROM provident_fund SEMI JOIN gross_only USING (applicant_id) GROUP BY applicant_id, month
+        )
+        SELECT
+          p.src_file, p.src_row, coalesce(p.gross_fen, p.net_fen) AS gross_fen, p.net_fen IS NULL AS wanted,
+          coalesce(i.personal_fen, -1) AS personal_fen, month(p.pay_date) AS month,
+          CAST(dense_rank() OVER (ORDER BY p.applicant_id, p.employer, year(p.pay_date)) AS BIGINT) AS segment,
+          p.pay_date = min(p.pay_date) OVER (PARTITION BY p.applicant_id) AS opens_the_record,
+          coalesce(l.region, '') AS region, CAST(date_trunc('month', p.pay_date) AS DATE) AS on_month
+        FROM payroll p SEMI JOIN gross_only g ON g.applicant_id = p.applicant_id
+        LEFT JOIN place l ON l.applicant_id = p.applicant_id
+        LEFT JOIN paid_in i ON i.applicant_id = p.applicant_id AND i.month = date_trunc('month', p.pay_date)
+        ORDER BY segment, p.pay_date, p.src_file, p.src_row
+    """).to_arrow_table()
+    column = {name: slips.column(name).to_numpy() for name in slips.column_names if name not in ("region", "on_month")}
+    rates = _rates(task, slips.column("region"), slips.column("on_month"))
+    gross = column["gross_fen"].astype(np.int64)
+    fund = np.where(column["personal_fen"] >= 0, column["personal_fen"], rates.fund(gross))
+    month = column["month"].astype(np.int64)
+    # Where the record itself begins within a year, the months before are taken as paid alike: more tax, less net.
+    before = np.where(column["opens_the_record"], month - 1, 0)
+    tax = withheld(rates, gross, fund, column["segment"], month, before)
+    net = np.maximum(gross - rates.insurance(gross) - fund - tax, 0)
+    wanted = column["wanted"].astype(bool)
+    _put(task, "gross_pay", pa.table({
+        "src_file": column["src_file"][wanted].astype(np.uint16), "src_row": column["src_row"][wanted].astype(np.int64), "net_fen": net[wanted],
+    }))
+
+
+def _rates(task: Task, regions, dates) -> Rates:
+    """Rates for rows given by two Arrow columns; the few distinct places and dates are looked up once."""
+    import pyarrow.compute as pc
+
+    keys = [column.combine_chunks().dictionary_encode() if isinstance(column, pa.ChunkedArray) else column.dictionary_encode() for column in (regions, dates)]
+    if not len(regions):
+        return Rates(task.values["rates"], [], np.zeros(0, np.int64))
+    place, date = (pc.fill_null(key.indices, 0).to_numpy().astype(np.int64) for key in keys)
+    names, days = (key.dictionary.to_pylist() for key in keys)
+    pairs, of = np.unique(place * len(days) + date, return_inverse=True)
+    return Rates(task.values["rates"], [(names[pair // len(days)], days[pair % len(days)]) for pair in pairs.tolist()], of)
+
+
+def steady(months: np.ndarray, windows: tuple[Steady, ...]) -> np.ndarray:
+    """The steady monthly amount. ``months``: (people, months ago) in fen, the running month first. Returns fen.
+
+    The best of fixed windows over ranked months: raising any month's amount cannot lower it.
+    """
+    best = np.zeros(len(months), np.int64)
+    for window in windows:
+        ranked = np.sort(months[:, :window.last + 1], axis=1)
+        best = np.maximum(best, ranked[:, -window.reached] * _permille(window.share) // 1000)
+    return best
+
+
+def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
+    """One row an application: each source's steady amount, months, variation and trend."""
+    applications = task.con.sql("SELECT a, region, CAST(date_trunc('month', applied_on) AS DATE) AS on_month FROM applications ORDER BY a").to_arrow_table()
+    count, width = applications.num_rows, policy.window_months + 1
+
+    def months(table: str, column: str) -> np.ndarray:
+        got = task.con.execute(f"SELECT a, ago, {column} FROM {table}").fetchnumpy()
+        grid = np.zeros((count, width), np.int64)
+        grid[np.asarray(got["a"]), np.asarray(got["ago"])] = np.ma.filled(got[column], 0)
+        return np.maximum(grid, 0)
+
+    payroll, bank = months("payroll_months", "income_fen"), months("bank_months", "income_fen")
+    stated, personal, employer = (months("fund_months", f"{side}_fen") for side in ("base", "personal", "employer"))
+    rates = _rates(task, applications.column("region"), applications.column("on_month"))
+    fund_least, fund_most, capped = _fund_net(rates, stated, personal, employer, policy)
+    any_source = np.where(bank.any(axis=1)[:, None], bank, np.where(payroll.any(axis=1)[:, None], payroll, stated + personal + employer))
+    variation, trend = _variation(any_source), _trend(any_source)
+    return pa.table({
+        "a": np.arange(count, dtype=np.int32),
+        "payroll_fen": steady(payroll, policy.steady), "payroll_months": (payroll > 0).sum(axis=1).astype(np.int32),
+        "bank_fen": steady(bank, policy.steady), "bank_months": (bank > 0).sum(axis=1).astype(np.int32),
+        "fund_fen": fund_least, "fund_most_fen": fund_most, "fund_capped": capped,
+        "fund_months": ((stated > 0) | (personal > 0) | (employer > 0)).sum(axis=1).astype(np.int32),
+        "months_covered": ((payroll > 0) | (bank > 0) | (stated > 0) | (personal > 0) | (employer > 0)).sum(axis=1).astype(np.int32),
+        "cv": pa.array(variation, mask=np.isnan(variation)), "trend": pa.array(trend, mask=np.isnan(trend)),
+    })
+
+
+def _fund_net(rates: Rates, stated, personal, employer, policy: IncomePolicy):
+    """Net pay a month that the fund's base implies: at least, at most, and whether the base stands at its cap."""
+    deposit = steady(personal, policy.steady)
+    inferred = steady(np.maximum(personal, employer), policy.steady)
+    base = steady(stated, policy.steady)
+    least = np.where(base > 0, base, rates.fund_base(inferred, inferred))
+    # The cap is met within a tenth: bases are rounded, and the cap rises each July.
+    capped = least * 10 >= rates.fund_cap * 9
+    most = np.where(base > 0, base, rates.fund_base_most(inferred))
+    taken = np.where(deposit > 0, deposit, rates.fund(least))
+    return rates.yearly_net(least, taken), rates.yearly_net(most, taken), capped
+
+
+def _variation(months: np.ndarray) -> np.ndarray:
+    """Coefficient of variation over the months from the first with income to the last; NaN under two. Sums are of whole yuan, so exact."""
+    yuan = np.minimum(months // 100, 100_000_000)
+    has = yuan > 0
+    span = np.where(has.any(axis=1), months.shape[1] - has[:, ::-1].argmax(axis=1) - has.argmax(axis=1), 0)
+    total, squares = yuan.sum(axis=1), (yuan * yuan).sum(axis=1)
+    spread = np.sqrt(np.maximum(span * squares - total * total, 0).astype(np.float64))
+    return np.where(span >= 2, np.divide(spread, total, out=np.zeros(len(total)), where=total > 0), np.nan)
+
+
+def _trend(months: np.ndarray) -> np.ndarray:
+    """Last three whole months over the three before, less one; NaN where either had no income."""
+    if months.shape[1] < 7:
+        return np.full(len(months), np.nan)
+    late, early = months[:, 1:4].sum(axis=1), months[:, 4:7].sum(axis=1)
+    known = (early > 0) & (months[:, 6] > 0)
+    return np.where(known, np.divide(late, early, out=np.zeros(len(late)), where=early > 0) - 1, np.nan)
+
+
+STAGE = Stage(
+    name="income", kind="map", reads=("applicants", "payroll", "provident_fund", "bank_statements"), writes=("income", "income_lines"),
+    module=__name__, settings=settings, compute=compute,
+)

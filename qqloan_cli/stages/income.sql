@@ -1,0 +1,234 @@
+-- income, first half: from an applicant's records to sums by month.
+-- Grain: application (a) and month; an application sees nothing later than its own day.
+-- Inputs: applicants, payroll, provident_fund, bank_statements (one bucket);
+--         income_settings (one row), income_rules (rule_no, code, class, counts_permille): configs/income.toml;
+--         memo_rules, counterparty_rules: what the rules say of each distinct text; gross_pay: net pay of slips that give gross only.
+-- Leaves: applications, lines, bank_months, payroll_months, fund_months, bank_facts for the second half (income_figure.sql).
+
+CREATE OR REPLACE TEMP TABLE applications AS
+SELECT
+  CAST(row_number() OVER (ORDER BY application_id) - 1 AS INTEGER)  AS a,
+  application_id,
+  applicant_id,
+  CAST(applied_at AS DATE)                                          AS applied_on,
+  CAST(year(applied_at) * 12 + month(applied_at) AS INTEGER)        AS applied_month,
+  CAST(date_trunc('month', applied_at) - to_months(window_months) AS DATE) AS window_from,
+  coalesce(region, '')                                              AS region,
+  stated_monthly_income_fen,
+  stated_income_verified IS TRUE                                    AS stated_verified
+FROM applicants CROSS JOIN income_settings;
+
+-- Statement lines in the window, with what the rules say of them. Money of another currency is not counted: no rate here can be trusted.
+CREATE OR REPLACE TEMP TABLE booked AS
+SELECT
+  x.a, coalesce(b.account, '') AS account, b.booked_at, b.amount_fen, b.balance_fen, b.line_id,
+  CAST(CASE WHEN b.amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END AS SMALLINT) AS rule_no,
+  c.counterparty_no, c.person,
+  m.memo_no,
+  b.currency IS NOT NULL AND b.currency <> s.currency AS foreign_money,
+  CAST(x.applied_month - (year(b.booked_at) * 12 + month(b.booked_at)) AS TINYINT) AS ago,
+  b.src_file, b.src_row
+FROM bank_statements b
+CROSS JOIN income_settings s
+JOIN applications x ON b.applicant_id = x.applicant_id AND b.booked_at < x.applied_on + 1 AND b.booked_at >= x.window_from
+LEFT JOIN memo_rules m ON m.memo = b.memo
+LEFT JOIN counterparty_rules c ON c.counterparty = b.counterparty
+WHERE b.amount_fen <> 0;
+
+-- Overlapping exports bring a line twice: by the bank's own number; without one, by account, time, amount and balance;
+-- without a balance, the n-th such line of one file is the n-th of another. True repeats, which differ in these, stay.
+CREATE OR REPLACE TEMP TABLE counted_once AS
+SELECT a, src_file, src_row FROM (
+  SELECT a, min(CAST(src_file AS BIGINT) << 40 | src_row) AS keep, list(CAST(src_file AS BIGINT) << 40 | src_row) AS places
+  FROM booked WHERE line_id IS NOT NULL GROUP BY a, account, line_id HAVING count(*) > 1
+  UNION ALL
+  SELECT a, min(CAST(src_file AS BIGINT) << 40 | src_row), list(CAST(src_file AS BIGINT) << 40 | src_row)
+  FROM booked WHERE line_id IS NULL AND balance_fen IS NOT NULL GROUP BY a, account, booked_at, amount_fen, balance_fen HAVING count(*) > 1
+  UNION ALL
+  SELECT a, min(place), list(place) FROM (
+    SELECT *, CAST(src_file AS BIGINT) << 40 | src_row AS place,
+      row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, src_file ORDER BY src_row) AS nth
+    FROM booked WHERE line_id IS NULL AND balance_fen IS NULL
+  ) GROUP BY a, account, booked_at, amount_fen, counterparty_no, memo_no, nth HAVING count(*) > 1
+), LATERAL (SELECT unnest(places) AS place), LATERAL (SELECT CAST(place >> 40 AS USMALLINT) AS src_file, place & 1099511627775 AS src_row)
+WHERE place <> keep;
+
+-- Moves between own accounts: the same amount out of one and into another within days, each end used once.
+CREATE OR REPLACE TEMP TABLE own_pairs AS
+WITH several_accounts AS (
+  SELECT a FROM booked GROUP BY a HAVING min(account) <> max(account)
+),
+ends AS (
+  SELECT b.*, CAST(b.booked_at AS DATE) AS on_date
+  FROM booked b SEMI JOIN several_accounts USING (a) ANTI JOIN counted_once USING (a, src_file, src_row)
+),
+close_ends AS (
+  SELECT
+    o.a, o.src_file AS out_file, o.src_row AS out_row, i.src_file AS in_file, i.src_row AS in_row, i.ago, i.rule_no,
+    row_number() OVER (PARTITION BY o.a, o.src_file, o.src_row
+      ORDER BY abs(i.on_date - o.on_date), i.booked_at, i.src_file, i.src_row) AS nearest_in,
+    row_number() OVER (PARTITION BY i.a, i.src_file, i.src_row
+      ORDER BY abs(i.on_date - o.on_date), o.booked_at, o.src_file, o.src_row) AS nearest_out
+  FROM ends o CROSS JOIN income_settings s
+  JOIN ends i ON i.a = o.a AND i.amount_fen = -o.amount_fen AND i.account <> o.account AND abs(i.on_date - o.on_date) <= s.days_apart
+  WHERE o.amount_fen < 0
+)
+SELECT * FROM close_ends WHERE nearest_in = 1 AND nearest_out = 1;
+
+CREATE OR REPLACE TEMP TABLE own_lines AS
+-- A line that says salary is not believed to be a mere move for one coincidence, but is where it comes back month after month.
+WITH pay_from_self AS (
+  SELECT p.a FROM own_pairs p JOIN income_rules r USING (rule_no) CROSS JOIN income_settings s
+  WHERE r.counts_permille > 0 OR r.class = 'bonus'
+  GROUP BY p.a HAVING count(DISTINCT p.ago) >= any_value(s.circular_months)
+),
+believed AS (
+  SELECT p.*, f.a IS NOT NULL AND coalesce(r.counts_permille, 0) > 0 AS circular
+  FROM own_pairs p LEFT JOIN income_rules r USING (rule_no) LEFT JOIN pay_from_self f ON f.a = p.a
+  WHERE f.a IS NOT NULL OR coalesce(r.counts_permille, 0) = 0
+)
+SELECT a, out_file AS src_file, out_row AS src_row, circular FROM believed
+UNION ALL
+SELECT a, in_file, in_row, circular FROM believed;
+
+CREATE OR REPLACE TEMP TABLE classed AS
+SELECT
+  b.* EXCLUDE (line_id, foreign_money),
+  coalesce(r.class, 'other') AS class,
+  coalesce(r.counts_permille, 0) AS counts_permille
+FROM booked b LEFT JOIN income_rules r USING (rule_no)
+ANTI JOIN counted_once d ON d.a = b.a AND d.src_file = b.src_file AND d.src_row = b.src_row
+WHERE NOT foreign_money;
+
+-- Pay without the word: nearly the same amount on nearly the same day of several months, from a payer that is no private person.
+CREATE OR REPLACE TEMP TABLE recurring AS
+WITH unnamed_credits AS (
+  SELECT c.a, c.counterparty_no, c.ago, day(c.booked_at) AS on_day, c.amount_fen, c.src_file, c.src_row
+  FROM classed c ANTI JOIN own_lines o ON o.a = c.a AND o.src_file = c.src_file AND o.src_row = c.src_row
+  WHERE c.amount_fen > 0 AND c.class IN ('transfer_in', 'other') AND c.person IS NOT TRUE
+),
+usual AS (
+  SELECT a, counterparty_no, quantile_disc(amount_fen, 0.5) AS amount_fen, quantile_disc(on_day, 0.5) AS on_day
+  FROM unnamed_credits CROSS JOIN income_settings s
+  GROUP BY a, counterparty_no HAVING count(*) >= any_value(s.recurring_months)
+),
+near_it AS (
+  SELECT c.*
+  FROM unnamed_credits c JOIN usual u ON u.a = c.a AND u.counterparty_no IS NOT DISTINCT FROM c.counterparty_no CROSS JOIN income_settings s
+  WHERE abs(c.amount_fen - u.amount_fen) * 1000 <= u.amount_fen * CASE WHEN c.counterparty_no IS NULL THEN s.unnamed_within_permille ELSE s.recurring_within_permille END
+    AND least(abs(c.on_day - u.on_day), 31 - abs(c.on_day - u.on_day)) <= s.recurring_days
+),
+month_after_month AS (
+  SELECT a, counterparty_no FROM near_it CROSS JOIN income_settings s
+  GROUP BY a, counterparty_no HAVING count(DISTINCT ago) >= any_value(s.recurring_months)
+)
+SELECT n.a, n.src_file, n.src_row
+FROM near_it n SEMI JOIN month_after_month m ON m.a = n.a AND m.counterparty_no IS NOT DISTINCT FROM n.counterparty_no;
+
+-- Pay that flows back to whoever paid it is not pay.
+CREATE OR REPLACE TEMP TABLE circular AS
+SELECT c.a, c.counterparty_no
+FROM classed c LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row CROSS JOIN income_settings s
+WHERE c.counterparty_no IS NOT NULL
+GROUP BY c.a, c.counterparty_no
+HAVING sum(c.amount_fen) FILTER (c.amount_fen > 0 AND (c.counts_permille > 0 OR r.a IS NOT NULL)) * any_value(s.returned_permille)
+    <= -1000 * sum(c.amount_fen) FILTER (c.amount_fen < 0 AND c.class NOT IN ('loan_repayment', 'card_repayment'))
+  AND count(DISTINCT c.ago) FILTER (c.amount_fen < 0) >= any_value(s.circular_months);
+
+CREATE OR REPLACE TEMP TABLE lines AS
+SELECT
+  c.a, c.account, c.booked_at, c.ago, c.amount_fen, c.balance_fen, c.rule_no, c.src_file, c.src_row,
+  CASE WHEN o.a IS NOT NULL THEN 'own_transfer' WHEN r.a IS NOT NULL THEN 'salary' ELSE c.class END AS class,
+  CASE WHEN o.a IS NOT NULL THEN 'paired' WHEN r.a IS NOT NULL THEN 'recurring' END AS by_pattern,
+  o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.a IS NOT NULL)) AS circular,
+  CAST(CASE WHEN o.a IS NOT NULL OR k.a IS NOT NULL OR c.amount_fen < 0 THEN 0
+            WHEN r.a IS NOT NULL THEN s.recurring_permille ELSE c.counts_permille END AS SMALLINT) AS counts_permille
+FROM classed c
+CROSS JOIN income_settings s
+LEFT JOIN own_lines o ON o.a = c.a AND o.src_file = c.src_file AND o.src_row = c.src_row
+LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row
+LEFT JOIN circular k ON k.a = c.a AND k.counterparty_no = c.counterparty_no;
+
+CREATE OR REPLACE TEMP TABLE bank_months AS
+SELECT a, ago, CAST(sum(amount_fen * counts_permille) // 1000 AS BIGINT) AS income_fen
+FROM lines WHERE counts_permille > 0 GROUP BY a, ago;
+
+CREATE OR REPLACE TEMP TABLE bank_facts AS
+SELECT
+  a,
+  max(ago) - min(ago) + 1                                                          AS statement_months,
+  CAST(sum(amount_fen) FILTER (class = 'bonus' AND amount_fen > 0) AS BIGINT)      AS bonus_fen,
+  CAST(sum(amount_fen) FILTER (counts_permille > 0) AS BIGINT)                     AS income_in_window_fen,
+  count(*) FILTER (counts_permille > 0 AND class = 'salary')                       AS pay_lines,
+  count(*) FILTER (counts_permille > 0 AND class = 'salary' AND amount_fen % s.round_fen = 0) AS round_lines,
+  CAST(coalesce(sum(amount_fen) FILTER (class = 'own_transfer' AND amount_fen > 0), 0) AS BIGINT) AS own_in_fen,
+  CAST(coalesce(-sum(amount_fen) FILTER (class IN ('loan_repayment', 'card_repayment')), 0) AS BIGINT) AS repaid_fen,
+  CAST(coalesce(sum(amount_fen) FILTER (class = 'loan_proceeds'), 0) AS BIGINT)    AS loan_proceeds_fen,
+  CAST(coalesce(-sum(amount_fen) FILTER (class = 'gambling' AND amount_fen < 0), 0) AS BIGINT) AS gambling_fen,
+  min(balance_fen)                                                                 AS lowest_balance_fen,
+  CASE WHEN count(balance_fen) > 0 THEN count(*) FILTER (balance_fen < 0) END      AS overdrawn_lines,
+  coalesce(bool_or(circular), false)                                               AS circular
+FROM lines CROSS JOIN income_settings s
+GROUP BY a;
+
+CREATE OR REPLACE TEMP TABLE foreign_money AS
+SELECT DISTINCT a FROM booked WHERE foreign_money;
+
+-- Balances: in order of time each line starts where the one before it ended. Where a file gives only days, or the newest first,
+-- the order within a day is not known, so an account with breaks is asked again without an order: every line's opening
+-- balance must be another's closing balance, but the first.
+CREATE OR REPLACE TEMP TABLE balance_breaks AS
+WITH in_order AS (
+  SELECT a, account, balance_fen, balance_fen - amount_fen AS opening_fen,
+    lag(balance_fen) OVER (PARTITION BY a, account ORDER BY booked_at, src_file, src_row) AS before_fen
+  FROM lines WHERE balance_fen IS NOT NULL
+),
+doubtful AS (
+  SELECT a, account FROM in_order WHERE opening_fen <> before_fen GROUP BY a, account
+),
+openings AS (
+  SELECT a, account, opening_fen AS fen, count(*) AS n
+  FROM in_order i SEMI JOIN doubtful d ON d.a = i.a AND d.account = i.account GROUP BY ALL
+),
+closings AS (
+  SELECT a, account, balance_fen AS fen, count(*) AS n
+  FROM in_order i SEMI JOIN doubtful d ON d.a = i.a AND d.account = i.account GROUP BY ALL
+),
+unmatched AS (
+  SELECT o.a, o.account, sum(greatest(o.n - coalesce(c.n, 0), 0)) - 1 AS breaks
+  FROM openings o LEFT JOIN closings c ON c.a = o.a AND c.account = o.account AND c.fen = o.fen
+  GROUP BY o.a, o.account
+)
+SELECT a, CAST(sum(greatest(breaks, 0)) AS INTEGER) AS breaks FROM unmatched GROUP BY a;
+
+CREATE OR REPLACE TEMP TABLE pay_slips AS
+SELECT
+  x.a, p.pay_date, p.employer, coalesce(p.net_fen, g.net_fen) AS net_fen,
+  CAST(x.applied_month - (year(p.pay_date) * 12 + month(p.pay_date)) AS TINYINT) AS ago,
+  p.src_file, p.src_row
+FROM payroll p
+JOIN applications x ON p.applicant_id = x.applicant_id AND p.pay_date <= x.applied_on AND p.pay_date >= x.window_from
+LEFT JOIN gross_pay g ON g.src_file = p.src_file AND g.src_row = p.src_row;
+
+CREATE OR REPLACE TEMP TABLE payroll_employers AS
+SELECT a, ago, employer, sum(net_fen) AS net_fen FROM pay_slips GROUP BY a, ago, employer;
+
+CREATE OR REPLACE TEMP TABLE payroll_months AS
+SELECT a, ago, CAST(sum(net_fen) AS BIGINT) AS income_fen FROM payroll_employers GROUP BY a, ago;
+
+CREATE OR REPLACE TEMP TABLE fund_payments AS
+SELECT
+  x.a, f.month, f.employer, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
+  CAST(x.applied_month - (year(f.month) * 12 + month(f.month)) AS TINYINT) AS ago,
+  f.src_file, f.src_row
+FROM provident_fund f
+JOIN applications x ON f.applicant_id = x.applicant_id AND f.month <= x.applied_on AND f.month >= x.window_from;
+
+CREATE OR REPLACE TEMP TABLE fund_months AS
+SELECT
+  a, ago,
+  CAST(sum(base_fen) AS BIGINT)                         AS base_fen,
+  CAST(coalesce(sum(personal_amount_fen), 0) AS BIGINT) AS personal_fen,
+  CAST(coalesce(sum(employer_amount_fen), 0) AS BIGINT) AS employer_fen,
+  max(employer)                                         AS employer
+FROM fund_payments GROUP BY a, ago;
