@@ -1,0 +1,164 @@
+"""The sources and structures as arrays: who takes which loan, and every limit that a funded loan uses up.
+
+A limit is one line of arithmetic whatever its name: a number of fen, and for
+each structure the sources whose shares count. Capacity, a day's cash, a grade's
+appetite and a partner's concentration are all of that shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qqloan_cli.loans.shares import largest_remainder
+
+FEN = 100
+PPM = 1_000_000
+
+# Kinds of limit, and what a loan that only they hold back is told.
+REASONS = {"capacity": "F-NO-CAPACITY", "cash": "F-NO-CASH", "concentration": "F-CONCENTRATION", "grade": "F-GRADE-LIMIT"}
+
+
+@dataclass(frozen=True)
+class Loans:
+    """Approved loans in the order in which they are served: the best score first, then the earliest, then by application.
+
+    ``product``, ``grade`` and ``region`` are codes into the sorted ``products``, ``grades`` and ``regions``; a region of -1 is unknown.
+    """
+
+    amount_fen: np.ndarray
+    term_months: np.ndarray
+    pd_ppm: np.ndarray
+    product: np.ndarray
+    grade: np.ndarray
+    region: np.ndarray
+    products: list[str]
+    grades: list[str]
+    regions: list[str]
+    today_ppm: np.ndarray  # by product: the share of a loan that leaves on the first day
+
+    def __len__(self) -> int:
+        return len(self.amount_fen)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """``source`` is set for a source's own capacity; ``grade`` where only that grade counts; ``today`` where only the first day's money does."""
+
+    kind: str
+    label: str
+    fen: int
+    counted: tuple[tuple[int, ...], ...]  # for each structure, positions among its sources
+    source: str | None = None
+    grade: str | None = None
+    today: bool = False
+
+
+@dataclass(frozen=True)
+class Structure:
+    """``sources`` in order of name, with ``shares_ppm`` to match."""
+
+    name: str
+    sources: tuple[str, ...]
+    shares_ppm: np.ndarray
+    cost: float  # of funds, a year
+    limits: tuple[int, ...]  # of the book's limits, those that it can use up
+
+
+class Book:
+    """Sources, structures and limits of one lender. ``policy`` is a policy.funding.Funding."""
+
+    def __init__(self, policy, licence: str) -> None:
+        self.policy = policy
+        self.sources = sorted(policy.sources)
+        allowed = policy.allowed(licence)
+        self._named = [(name, tuple(sorted(s for s, share in structure.shares.items() if share)), structure) for name, structure in allowed.items()]
+        self.limits = tuple(self._limits(licence))
+        self.structures = [
+            Structure(
+                name, sources, np.array([structure.ppm(s) for s in sources], np.int64),
+                float(sum(structure.shares[s] * policy.sources[s].cost_of_funds for s in sources)),
+                tuple(r for r, limit in enumerate(self.limits) if limit.counted[number]),
+            )
+            for number, (name, sources, structure) in enumerate(self._named)
+        ]
+
+    def _limits(self, licence: str):
+        for name in self.sources:
+            source, alone = self.policy.sources[name], self._counted(lambda s, _, name=name: s == name)
+            yield Limit("capacity", f"capacity of {name}", source.capacity * FEN, alone, source=name)
+            if source.daily_cash is not None:
+                yield Limit("cash", f"daily cash of {name}", source.daily_cash * FEN, alone, today=True)
+            for grade, yuan in sorted(source.grade_limits.items()):
+                yield Limit("grade", f"{name} in grade {grade}", yuan * FEN, alone, grade=grade)
+        rule = self.policy.concentration
+        if licence not in rule.licences:
+            return
+        for group in sorted({source.partner_group for source in self.policy.sources.values()} - {None}):
+            room = int(rule.net_tier1_capital * rule.single_partner_share) - rule.outstanding.get(group, 0)
+            yield Limit("concentration", f"own money in loans with {group}", max(0, room) * FEN, self._counted(self._own_beside(group)))
+        room = int(rule.total_loans * rule.joint_share) - sum(rule.outstanding.values())
+        yield Limit("concentration", "own money in joint loans", max(0, room) * FEN, self._counted(self._own_beside(None)))
+
+    def _counted(self, counts) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(at for at, s in enumerate(sources) if counts(s, sources)) for _, sources, _ in self._named)
+
+    def _own_beside(self, group: str | None):
+        """Our own share of a loan in which a partner (of ``group``) has a share too."""
+        of = self.policy.sources
+
+        def counts(source: str, together: tuple[str, ...]) -> bool:
+            partners = {of[s].partner_group for s in together if of[s].kind == "institution"}
+            return of[source].kind == "own" and bool(partners) and (group is None or group in partners)
+
+        return counts
+
+    def eligible(self, loans: Loans) -> np.ndarray:
+        """Booleans [structures, loans]: every source of the structure takes the loan."""
+        takes = {name: self._takes(self.policy.sources[name], loans) for name in self.sources}
+        out = np.ones((len(self.structures), len(loans)), bool)
+        for number, structure in enumerate(self.structures):
+            for source in structure.sources:
+                out[number] &= takes[source]
+        return out
+
+    @staticmethod
+    def _takes(source, loans: Loans) -> np.ndarray:
+        takes = (loans.term_months >= source.term_min) & (loans.term_months <= source.term_max) & (loans.amount_fen >= source.amount_min * FEN)
+        if source.amount_max is not None:
+            takes &= loans.amount_fen <= source.amount_max * FEN
+        for wanted, names, codes in ((source.products, loans.products, loans.product), (source.grades, loans.grades, loans.grade)):
+            if wanted is not None:
+                takes &= np.array([name in wanted for name in names] + [False])[codes]
+        if source.regions is not None or source.regions_excluded:
+            served = [
+                (source.regions is None or region.startswith(tuple(source.regions))) and not region.startswith(tuple(source.regions_excluded))
+                for region in loans.regions
+            ]
+            takes &= np.array(served + [False])[loans.region]  # the last is the unknown region's: code -1
+        return takes
+
+    def shares(self, structure: int, amount_fen: np.ndarray) -> np.ndarray:
+        """Fen [n, sources of the structure]."""
+        return largest_remainder(amount_fen, self.structures[structure].shares_ppm)
+
+    def use(self, structure: int, loans: Loans, rows: np.ndarray) -> np.ndarray:
+        """Fen [rows, limits of the structure] that these loans would use up. Never too little: of a tranche, a fen too much."""
+        shares = self.shares(structure, loans.amount_fen[rows])
+        limits = self.structures[structure].limits
+        out = np.empty((len(rows), len(limits)), np.int64)
+        for at, number in enumerate(limits):
+            limit = self.limits[number]
+            counted = shares[:, list(limit.counted[structure])].sum(axis=1)
+            if limit.today:
+                today = loans.today_ppm[loans.product[rows]]
+                counted = np.minimum(counted, counted * today // PPM + 1)
+            if limit.grade is not None:
+                counted = np.where(loans.grade[rows] == _code(loans.grades, limit.grade), counted, 0)
+            out[:, at] = counted
+        return out
+
+
+def _code(names: list[str], name: str) -> int:
+    return names.index(name) if name in names else -2
