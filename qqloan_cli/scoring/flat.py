@@ -153,10 +153,11 @@ def _of_file(features: Features, ignore: set[str]) -> Features:
 
 
 def _counts_rows(column: pa.ChunkedArray) -> bool:
-    """Whole numbers that go up by one from row to row: they say where a row stands, and nothing about it."""
-    if not pa.types.is_integer(column.type) or column.null_count or len(column) < 2:
+    """0, 1, 2, ... or 1, 2, 3, ... from row to row: that says where a row stands, and nothing about it."""
+    if not pa.types.is_integer(column.type) or column.null_count or len(column) < 20:
         return False
-    return bool((np.diff(column.to_numpy()) == 1).all())
+    numbers = column.to_numpy()
+    return bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
 
 
 def score_table(table_path: Path, model_dir: Path, out_path: Path, config_dir: Path | None = None) -> int:

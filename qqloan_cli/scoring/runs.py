@@ -67,7 +67,7 @@ def run_material(roots: list[Path], outcomes: Path, features_file: Path) -> Mate
     facts = {
         "about": f"From {len(roots)} run{'s' if len(roots) > 1 else ''} of the chain, as of {', '.join(sorted({str(Run.open(root).as_of) for root in roots}))}; "
                  f"applications of {np.datetime64(int(decided.min()), 'D')} to {np.datetime64(int(decided.max()), 'D')}.",
-        "left_out": left_out, "outcomes_sha256": sha256(outcomes), "runs": [_digest(root) for root in roots],
+        "left_out": left_out, "outcomes_sha256": sha256(outcomes), "runs": sorted(_digest(root) for root in roots),
     }
     people = np.unique(joined.column("applicant_id").to_numpy(zero_copy_only=False), return_inverse=True)[1]
     return Material(features, columns_of(joined, features.names), joined.column("bad").to_numpy(), people, decided, facts, notes)
