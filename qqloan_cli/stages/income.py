@@ -89,6 +89,9 @@ def _classify_texts(task: Task, policy: IncomePolicy) -> None:
 
 def _net_of_gross(task: Task) -> None:
     """Net pay of slips that give gross only: insurance, fund and the tax withheld on the year so far."""
+    if not task.con.execute("SELECT count(*) FROM payroll WHERE net_fen IS NULL").fetchall()[0][0]:
+        _put(task, "gross_pay", pa.table({"src_file": pa.array([], pa.uint16()), "src_row": pa.array([], pa.int64()), "net_fen": pa.array([], pa.int64())}))
+        return
     slips = task.con.sql("""
         WITH gross_only AS (SELECT DISTINCT applicant_id FROM payroll WHERE net_fen IS NULL),
         place AS (SELECT applicant_id, min(region) AS region FROM applicants GROUP BY applicant_id),
@@ -141,9 +144,13 @@ def steady(months: np.ndarray, windows: tuple[Steady, ...]) -> np.ndarray:
     The best of fixed windows over ranked months: raising any month's amount cannot lower it.
     """
     best = np.zeros(len(months), np.int64)
-    for window in windows:
-        ranked = np.sort(months[:, :window.last + 1], axis=1)
-        best = np.maximum(best, ranked[:, -window.reached] * _permille(window.share) // 1000)
+    some = np.flatnonzero(months.any(axis=1))
+    filled = months[some]
+    for last in {window.last for window in windows}:
+        ranked = np.sort(filled[:, :last + 1], axis=1)
+        for window in windows:
+            if window.last == last:
+                best[some] = np.maximum(best[some], ranked[:, -window.reached] * _permille(window.share) // 1000)
     return best
 
 
@@ -153,9 +160,9 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
     count, width = applications.num_rows, policy.window_months + 1
 
     def months(table: str, column: str) -> np.ndarray:
-        got = task.con.execute(f"SELECT a, ago, {column} FROM {table}").fetchnumpy()
+        got = task.con.sql(f"SELECT a, ago, coalesce({column}, 0) AS fen FROM {table}").to_arrow_table()
         grid = np.zeros((count, width), np.int64)
-        grid[np.asarray(got["a"]), np.asarray(got["ago"])] = np.ma.filled(got[column], 0)
+        grid[got.column("a").to_numpy(), got.column("ago").to_numpy()] = got.column("fen").to_numpy()
         return np.maximum(grid, 0)
 
     payroll, bank = months("payroll_months", "income_fen"), months("bank_months", "income_fen")

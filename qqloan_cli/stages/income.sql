@@ -3,7 +3,7 @@
 -- Inputs: applicants, payroll, provident_fund, bank_statements (one bucket);
 --         income_settings (one row), income_rules (rule_no, code, class, counts_permille): configs/income.toml;
 --         memo_rules, counterparty_rules: what the rules say of each distinct text; gross_pay: net pay of slips that give gross only.
--- Leaves: applications, lines, bank_months, payroll_months, fund_months, bank_facts for the second half (income_figure.sql).
+-- Leaves: applications, lines, bank_months, payroll_months, fund_months, bank_facts and what income_figure.sql reads besides, for the second half (income_figure.sql).
 
 CREATE OR REPLACE TEMP TABLE applications AS
 SELECT
@@ -18,14 +18,13 @@ SELECT
   stated_income_verified IS TRUE                                    AS stated_verified
 FROM applicants CROSS JOIN income_settings;
 
--- Statement lines in the window, with what the rules say of them. Money of another currency is not counted: no rate here can be trusted.
+-- Statement lines in the window, with what the rules say of them.
 CREATE OR REPLACE TEMP TABLE booked AS
 SELECT
   x.a, coalesce(b.account, '') AS account, b.booked_at, b.amount_fen, b.balance_fen, b.line_id,
   CAST(CASE WHEN b.amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END AS SMALLINT) AS rule_no,
   c.counterparty_no, c.person,
   m.memo_no,
-  b.currency IS NOT NULL AND b.currency <> s.currency AS foreign_money,
   CAST(x.applied_month - (year(b.booked_at) * 12 + month(b.booked_at)) AS TINYINT) AS ago,
   b.src_file, b.src_row
 FROM bank_statements b
@@ -33,25 +32,45 @@ CROSS JOIN income_settings s
 JOIN applications x ON b.applicant_id = x.applicant_id AND b.booked_at < x.applied_on + 1 AND b.booked_at >= x.window_from
 LEFT JOIN memo_rules m ON m.memo = b.memo
 LEFT JOIN counterparty_rules c ON c.counterparty = b.counterparty
-WHERE b.amount_fen <> 0;
+WHERE b.amount_fen <> 0 AND (b.currency IS NULL OR b.currency = s.currency);
+
+-- Money of another currency is not counted: there is no rate here to trust.
+CREATE OR REPLACE TEMP TABLE foreign_money AS
+SELECT DISTINCT x.a
+FROM bank_statements b CROSS JOIN income_settings s
+JOIN applications x ON b.applicant_id = x.applicant_id AND b.booked_at < x.applied_on + 1 AND b.booked_at >= x.window_from
+WHERE b.currency <> s.currency;
 
 -- Overlapping exports bring a line twice: by the bank's own number; without one, by account, time, amount and balance;
 -- without a balance, the n-th such line of one file is the n-th of another. True repeats, which differ in these, stay.
+-- The hash only narrows the search: what is equal is decided on the columns themselves.
 CREATE OR REPLACE TEMP TABLE counted_once AS
-SELECT a, src_file, src_row FROM (
-  SELECT a, min(CAST(src_file AS BIGINT) << 40 | src_row) AS keep, list(CAST(src_file AS BIGINT) << 40 | src_row) AS places
-  FROM booked WHERE line_id IS NOT NULL GROUP BY a, account, line_id HAVING count(*) > 1
+WITH hashed AS (
+  SELECT hash(a, account, coalesce(line_id, ''), CASE WHEN line_id IS NULL THEN booked_at END, CASE WHEN line_id IS NULL THEN amount_fen END,
+    CASE WHEN line_id IS NULL THEN balance_fen END) AS h
+  FROM booked
+),
+alike AS (
+  SELECT h FROM hashed GROUP BY h HAVING count(*) > 1
+),
+perhaps AS (
+  SELECT b.*, CAST(b.src_file AS BIGINT) << 40 | b.src_row AS place
+  FROM booked b SEMI JOIN alike ON alike.h = hash(b.a, b.account, coalesce(b.line_id, ''), CASE WHEN b.line_id IS NULL THEN b.booked_at END,
+    CASE WHEN b.line_id IS NULL THEN b.amount_fen END, CASE WHEN b.line_id IS NULL THEN b.balance_fen END)
+),
+numbered AS (
+  SELECT a, place, row_number() OVER (PARTITION BY a, account, line_id ORDER BY place) AS nth
+  FROM perhaps WHERE line_id IS NOT NULL
   UNION ALL
-  SELECT a, min(CAST(src_file AS BIGINT) << 40 | src_row), list(CAST(src_file AS BIGINT) << 40 | src_row)
-  FROM booked WHERE line_id IS NULL AND balance_fen IS NOT NULL GROUP BY a, account, booked_at, amount_fen, balance_fen HAVING count(*) > 1
+  SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, balance_fen ORDER BY place)
+  FROM perhaps WHERE line_id IS NULL AND balance_fen IS NOT NULL
   UNION ALL
-  SELECT a, min(place), list(place) FROM (
-    SELECT *, CAST(src_file AS BIGINT) << 40 | src_row AS place,
-      row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, src_file ORDER BY src_row) AS nth
-    FROM booked WHERE line_id IS NULL AND balance_fen IS NULL
-  ) GROUP BY a, account, booked_at, amount_fen, counterparty_no, memo_no, nth HAVING count(*) > 1
-), LATERAL (SELECT unnest(places) AS place), LATERAL (SELECT CAST(place >> 40 AS USMALLINT) AS src_file, place & 1099511627775 AS src_row)
-WHERE place <> keep;
+  SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, nth ORDER BY place) FROM (
+    SELECT *, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, src_file ORDER BY src_row) AS nth
+    FROM perhaps WHERE line_id IS NULL AND balance_fen IS NULL
+  )
+)
+SELECT a, CAST(place >> 40 AS USMALLINT) AS src_file, place & 1099511627775 AS src_row FROM numbered WHERE nth > 1;
 
 -- Moves between own accounts: the same amount out of one and into another within days, each end used once.
 CREATE OR REPLACE TEMP TABLE own_pairs AS
@@ -91,14 +110,13 @@ SELECT a, out_file AS src_file, out_row AS src_row, circular FROM believed
 UNION ALL
 SELECT a, in_file, in_row, circular FROM believed;
 
-CREATE OR REPLACE TEMP TABLE classed AS
+CREATE OR REPLACE TEMP VIEW classed AS
 SELECT
-  b.* EXCLUDE (line_id, foreign_money),
+  b.* EXCLUDE (line_id),
   coalesce(r.class, 'other') AS class,
   coalesce(r.counts_permille, 0) AS counts_permille
 FROM booked b LEFT JOIN income_rules r USING (rule_no)
-ANTI JOIN counted_once d ON d.a = b.a AND d.src_file = b.src_file AND d.src_row = b.src_row
-WHERE NOT foreign_money;
+ANTI JOIN counted_once d ON d.a = b.a AND d.src_file = b.src_file AND d.src_row = b.src_row;
 
 -- Pay without the word: nearly the same amount on nearly the same day of several months, from a payer that is no private person.
 CREATE OR REPLACE TEMP TABLE recurring AS
@@ -127,9 +145,13 @@ FROM near_it n SEMI JOIN month_after_month m ON m.a = n.a AND m.counterparty_no 
 
 -- Pay that flows back to whoever paid it is not pay.
 CREATE OR REPLACE TEMP TABLE circular AS
+WITH both_ways AS (
+  SELECT counterparty_no FROM booked WHERE counterparty_no IS NOT NULL
+  GROUP BY counterparty_no HAVING min(amount_fen) < 0 AND max(amount_fen) > 0
+)
 SELECT c.a, c.counterparty_no
-FROM classed c LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row CROSS JOIN income_settings s
-WHERE c.counterparty_no IS NOT NULL
+FROM classed c SEMI JOIN both_ways USING (counterparty_no)
+LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row CROSS JOIN income_settings s
 GROUP BY c.a, c.counterparty_no
 HAVING sum(c.amount_fen) FILTER (c.amount_fen > 0 AND (c.counts_permille > 0 OR r.a IS NOT NULL)) * any_value(s.returned_permille)
     <= -1000 * sum(c.amount_fen) FILTER (c.amount_fen < 0 AND c.class NOT IN ('loan_repayment', 'card_repayment'))
@@ -171,9 +193,6 @@ SELECT
 FROM lines CROSS JOIN income_settings s
 GROUP BY a;
 
-CREATE OR REPLACE TEMP TABLE foreign_money AS
-SELECT DISTINCT a FROM booked WHERE foreign_money;
-
 -- Balances: in order of time each line starts where the one before it ended. Where a file gives only days, or the newest first,
 -- the order within a day is not known, so an account with breaks is asked again without an order: every line's opening
 -- balance must be another's closing balance, but the first.
@@ -210,15 +229,21 @@ FROM payroll p
 JOIN applications x ON p.applicant_id = x.applicant_id AND p.pay_date <= x.applied_on AND p.pay_date >= x.window_from
 LEFT JOIN gross_pay g ON g.src_file = p.src_file AND g.src_row = p.src_row;
 
-CREATE OR REPLACE TEMP TABLE payroll_employers AS
-SELECT a, ago, employer, sum(net_fen) AS net_fen FROM pay_slips GROUP BY a, ago, employer;
-
 CREATE OR REPLACE TEMP TABLE payroll_months AS
-SELECT a, ago, CAST(sum(net_fen) AS BIGINT) AS income_fen FROM payroll_employers GROUP BY a, ago;
+SELECT a, ago, CAST(sum(net_fen) AS BIGINT) AS income_fen, min(employer) AS first_name, max(employer) AS last_name
+FROM pay_slips GROUP BY a, ago;
+
+CREATE OR REPLACE TEMP TABLE employers AS
+WITH one_or_more AS (
+  SELECT a, min(first_name) = max(last_name) AS one FROM payroll_months WHERE first_name IS NOT NULL GROUP BY a
+)
+SELECT a, 1 AS employers FROM one_or_more WHERE one
+UNION ALL
+SELECT p.a, count(DISTINCT p.employer) FROM pay_slips p SEMI JOIN (FROM one_or_more WHERE NOT one) o USING (a) GROUP BY p.a;
 
 CREATE OR REPLACE TEMP TABLE fund_payments AS
 SELECT
-  x.a, f.month, f.employer, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
+  x.a, f.month, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
   CAST(x.applied_month - (year(f.month) * 12 + month(f.month)) AS TINYINT) AS ago,
   f.src_file, f.src_row
 FROM provident_fund f
@@ -227,8 +252,7 @@ JOIN applications x ON f.applicant_id = x.applicant_id AND f.month <= x.applied_
 CREATE OR REPLACE TEMP TABLE fund_months AS
 SELECT
   a, ago,
-  CAST(sum(base_fen) AS BIGINT)                         AS base_fen,
-  CAST(coalesce(sum(personal_amount_fen), 0) AS BIGINT) AS personal_fen,
-  CAST(coalesce(sum(employer_amount_fen), 0) AS BIGINT) AS employer_fen,
-  max(employer)                                         AS employer
+  CAST(sum(base_fen) AS BIGINT)            AS base_fen,
+  CAST(sum(personal_amount_fen) AS BIGINT) AS personal_fen,
+  CAST(sum(employer_amount_fen) AS BIGINT) AS employer_fen
 FROM fund_payments GROUP BY a, ago;

@@ -24,9 +24,7 @@ WITH sources AS (
   LEFT JOIN bank_facts b USING (a)
   LEFT JOIN balance_breaks k USING (a)
   LEFT JOIN foreign_money m USING (a)
-  LEFT JOIN (
-    SELECT a, count(*) AS employers FROM (SELECT DISTINCT a, employer FROM payroll_employers WHERE employer IS NOT NULL) GROUP BY a
-  ) e USING (a)
+  LEFT JOIN employers e USING (a)
 ),
 -- Each source's word for the others: what two of them confirm counts whole, one alone counts in part.
 -- All of it rises, or stays, when any amount rises.
