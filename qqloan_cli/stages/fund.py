@@ -9,29 +9,24 @@ import pyarrow.compute as pc
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.funding import cohorts, programme
-from qqloan_cli.funding.sources import PPM, Book, Loans
+from qqloan_cli.funding.sources import Book, Loans
 from qqloan_cli.funding.spread import WAITS, Spread, spread
-from qqloan_cli.funding.tranches import tranche_plans, warn
+from qqloan_cli.funding.tranches import Plans, warn
 from qqloan_cli.policy.funding import load_funding
-from qqloan_cli.policy.load import read_toml
+from qqloan_cli.policy.products import load_lender, load_products
 
 
 def settings(run: Run) -> dict:
-    products = read_toml(run.config_dir / "products.toml")["products"]
-    plans, warnings = tranche_plans(products, run.as_of)
-    warn(run.document, warnings)
-    return {
-        "book": Book(load_funding(run.config_dir), read_toml(run.config_dir / "lender.toml")["licence"]),
-        # Of a product that nobody knows any more, all leaves on the first day.
-        "today_ppm": {name: plan[0].share_ppm for name, plan in plans.items()},
-    }
+    plans = Plans.of(load_products(run.config_dir), run.as_of)
+    warn(run.document, plans.warnings)
+    return {"book": Book(load_funding(run.config_dir), load_lender(run.config_dir).licence), "dates": plans}
 
 
 def compute(task: Task) -> None:
     book: Book = task.values["book"]
     task.script(STAGE.sql_file)
     approved = task.con.sql("FROM approved_loans").to_arrow_table()
-    loans = _loans(approved, task.values["today_ppm"])
+    loans = _loans(approved, task.values["dates"])
     eligible = book.eligible(loans)
     grouped = cohorts.gather(loans, eligible)
     plan = programme.solve(loans, grouped, book)
@@ -50,13 +45,13 @@ def _leave(task: Task, name: str, table: pa.Table) -> None:
     task.con.unregister("_made")
 
 
-def _loans(approved: pa.Table, today_ppm: dict[str, int]) -> Loans:
+def _loans(approved: pa.Table, plans: Plans) -> Loans:
     (product, products), (grade, grades), (region, regions) = (_coded(approved[name]) for name in ("product", "grade", "region"))
     number = {name: approved[name].to_numpy() for name in ("amount_fen", "term_months", "pd_ppm")}
     return Loans(
         number["amount_fen"].astype(np.int64), number["term_months"].astype(np.int64), number["pd_ppm"].astype(np.int64),
         product, grade, region, products, grades, regions,
-        np.array([today_ppm.get(name, PPM) for name in products], np.int64),
+        np.array([plans.today_ppm(name) for name in products], np.int64),
     )
 
 
