@@ -1,0 +1,45 @@
+"""Decisions: one row per application, in one file. What came in goes out: nothing is lost between the first stage and here."""
+
+from __future__ import annotations
+
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.errors import InternalError
+
+
+def settings(run: Run) -> dict:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from qqloan_cli.funding.tranches import warn
+    from qqloan_cli.loans.calendar import Calendar
+    from qqloan_cli.policy.products import load_products
+
+    products = load_products(run.config_dir)
+    days = {name: product.decide_by_working_days for name, product in sorted(products.items())}
+    calendar = Calendar.around(run.as_of, 2 * max(days.values()))
+    by = calendar.working_days_after(run.as_of, np.array([*days.values(), max(days.values())]))
+    warning = calendar.warning(by, "decision dates")
+    warn(run.document, [warning] if warning else [])
+    return {
+        # The last is for a product that the configuration does not know: it gets the longest.
+        "decide_by_product": pa.table({"product": pa.array([*days, None], pa.string()), "decide_by": by}),
+        "applications": sum(pq.read_metadata(path).num_rows for path in run.whole("applicants")),
+    }
+
+
+def compute(task: Task) -> None:
+    task.script(STAGE.sql_file)
+    made, limits = (task.con.sql(f'SELECT count(*) FROM "{table}"').fetchall()[0][0] for table in ("decisions", "limit"))
+    applications = task.values["applications"]
+    if not made == limits == applications:
+        raise InternalError(
+            "decisions-lost", f"{applications:,} applications came in, {limits:,} have a limit row, {made:,} a decision", "decisions", "Please report it.",
+        )
+
+
+STAGE = Stage(
+    name="decisions", kind="gather", reads=("limit", "funding", "score"), writes=("decisions",),
+    module=__name__, settings=settings, compute=compute,
+)
