@@ -102,6 +102,19 @@ def test_reasons_are_what_lowers_the_score_worst_first(scored):
             assert "M-BEST" not in codes and all(p <= -1 for p in points)
 
 
+def test_nobody_is_told_of_what_is_not_on_record(scored):
+    """No late payments said without any, none for want of a history, no spending said where there is none."""
+    tables, _, score = scored
+    codes = score.column("reason_codes").to_pylist()
+    overdue = tables["credit"].column("worst_dpd_24m").to_pylist()
+    carded = tables["credit"].column("utilisation").to_pylist()
+    assert any("M-OVERDUE" in row for row in codes) and any("M-CARDS" in row for row in codes)
+    for row, dpd, use in zip(codes, overdue, carded):
+        assert dpd > 0 or "M-OVERDUE" not in row
+        assert use is not None or "M-CARDS" not in row
+        assert "M-SPENDING" not in row
+
+
 def test_all_contributions_in_points_add_up_to_the_distance_from_the_average(trained, scored):
     from qqloan_cli.policy.scale import load_scale
     from qqloan_cli.scoring.calibrate import apply

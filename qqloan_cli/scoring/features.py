@@ -17,6 +17,7 @@ from qqloan_cli.scoring.bins import as_float32
 TABLES = ("applicants", "verify", "income", "credit", "social")
 BEST = "M-BEST"
 _KEYS = ("application_id", "applicant_id", "src_file", "src_row", "employer_uscc", "product", "purpose", "consent_scope", "checks_not_applicable")
+_CODE = r"^(|M-[A-Z0-9-]+)$"
 _TYPES = ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE", "BOOLEAN", "VARCHAR")
 
 
@@ -31,7 +32,8 @@ class Feature(BaseModel):
     direction: Literal[-1, 0, 1] = 0
     missing: str = "not given"
     block: Literal["", "social"] = ""
-    reason: str = Field(default="", pattern=r"^(|M-[A-Z0-9-]+)$")
+    reason: str = Field(default="", pattern=_CODE)
+    reason_missing: str = Field(default="", pattern=_CODE)
 
 
 class Features(BaseModel):
@@ -52,6 +54,11 @@ class Features(BaseModel):
     def reasons(self) -> tuple[str, ...]:
         """Reason code of each feature, in its order."""
         return tuple(f.reason for f in self.feature.values())
+
+    @property
+    def reasons_missing(self) -> tuple[str, ...]:
+        """The same where the feature's value is missing."""
+        return tuple(f.reason_missing or f.reason for f in self.feature.values())
 
     @property
     def without_social(self) -> tuple[str, ...]:

@@ -88,8 +88,11 @@ class Scorer:
         out = self._figures(log_odds, "")
         if self.without is not None:
             out |= self._figures(apply(self.calibration_without, self.without.margin(bins)), "_without_social")
-        reasons = Reasons(self.features.names, self.features.reasons, self.scale.most_reasons, self.scale.reason_at_least_points)
-        out["reason_codes"], out["reasons"] = reasons.worst(contributions, self._points_per_unit(margin, log_odds))
+        reasons = Reasons(
+            self.features.names, self.features.directions, self.features.reasons, self.features.reasons_missing, tuple(len(c) for c in self.cuts),
+            self.scale.most_reasons, self.scale.reason_at_least_points,
+        )
+        out["reason_codes"], out["reasons"] = reasons.worst(contributions, bins, self._points_per_unit(margin, log_odds))
         return out
 
     def _figures(self, log_odds: np.ndarray, suffix: str) -> dict[str, pa.Array]:
