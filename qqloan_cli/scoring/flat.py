@@ -126,7 +126,7 @@ def table_material(path: Path, target: str, features_file: Path | None, ignore: 
         if words:
             notes.append(("columns-not-numbers", f"left out, not numbers: {', '.join(words)}"))
         if counters:
-            notes.append(("columns-count-rows", f"left out, they number the rows: {', '.join(counters)}"))
+            notes.append(("columns-count-rows", f"left out, they number the rows: {', '.join(name or 'the one without a name' for name in counters)}"))
         names = [name for name in candidates if name not in words and name not in counters]
         if not names:
             raise InputError("no-columns", "no numeric column is left to learn from", where)
