@@ -58,6 +58,7 @@ LINKS = Contract(
         C("in_degree", "INTEGER", "who point to this person", null="not in the graph"),
         C("out_degree", "INTEGER", "to whom this person points", null="not in the graph"),
         C("reciprocal", "INTEGER", "neighbours with edges both ways", null="not in the graph"),
+        C("month_degree", "INTEGER", "neighbours on the first day of the application's month, as triangles count them", null="not in the graph"),
         C("triangles", "BIGINT", "pairs of neighbours who are neighbours", null="not in the graph"),
         C("core", "INTEGER", "k of the largest k-core that holds this person", null="not in the graph"),
         C("pagerank_ppb", "BIGINT", "PageRank in billionths, fixed point", null="not in the graph"),

@@ -1,0 +1,30 @@
+-- Macros: how an identifier is brought to one form, and hashed with the run's key.
+-- A hash is HMAC-SHA256 of "domain:value", its first 32 hexadecimal characters. The domain keeps apart equal values of
+-- different kinds; a contact's phone is hashed in the phone's domain, because it is to be found among phones.
+
+-- digit k of n, counted from the right, the last being 0
+CREATE OR REPLACE TEMP MACRO digit(n, k) AS (n // CAST(power(10, k) AS BIGINT)) % 10;
+
+-- check character of the resident ID over its 17 digits (ISO 7064 MOD 11-2)
+CREATE OR REPLACE TEMP MACRO mod_11_2(n) AS substr('10X98765432', 1 + (
+    digit(n, 16) * 7 + digit(n, 15) * 9 + digit(n, 14) * 10 + digit(n, 13) * 5 + digit(n, 12) * 8 + digit(n, 11) * 4
+  + digit(n, 10) * 2 + digit(n, 9) * 1 + digit(n, 8) * 6 + digit(n, 7) * 3 + digit(n, 6) * 7 + digit(n, 5) * 9
+  + digit(n, 4) * 10 + digit(n, 3) * 5 + digit(n, 2) * 8 + digit(n, 1) * 4 + digit(n, 0) * 2) % 11, 1);
+
+-- half-width, upper case, no blanks; a number of 15 digits becomes the 18 that the same person has today
+CREATE OR REPLACE TEMP MACRO plain_id(value) AS upper(replace(trim(value), ' ', ''));
+CREATE OR REPLACE TEMP MACRO one_id(value) AS CASE
+  WHEN length(value) = 15 AND try_cast(value AS BIGINT) IS NOT NULL
+  THEN concat(left(value, 6), '19', right(value, 9), mod_11_2(try_cast(concat(left(value, 6), '19', right(value, 9)) AS BIGINT)))
+  ELSE value END;
+
+-- digits only; the country's prefix is not part of the number
+CREATE OR REPLACE TEMP MACRO one_phone(value) AS CASE
+  WHEN length(value) = 13 AND starts_with(value, '861') THEN right(value, 11)
+  WHEN length(value) = 15 AND starts_with(value, '00861') THEN right(value, 11)
+  ELSE value END;
+CREATE OR REPLACE TEMP MACRO digits(value) AS regexp_replace(value, '[^0-9]', '', 'g');
+
+-- NULL stays NULL, and so does nothing at all
+CREATE OR REPLACE TEMP MACRO keyed(inner_pad, outer_pad, domain, value) AS CASE
+  WHEN value <> '' THEN left(sha256(outer_pad || unhex(sha256(inner_pad || encode(concat(domain, ':', value))))), 32) END;

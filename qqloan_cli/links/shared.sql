@@ -1,0 +1,101 @@
+-- Who shares a key with whom, how often a person applies, and what earlier runs decided about him.
+-- "Earlier" is by applied_at, then by application_id. reads: everyone.
+-- writes: key_uses (kind, key, n), shared_keys (n), velocity (n), past (n).
+
+-- keys that stand in more than one application; all others tie nobody
+CREATE OR REPLACE TEMP TABLE key_uses AS
+WITH repeated AS (
+  SELECT 'id' AS kind, id_hash AS key FROM everyone WHERE id_hash IS NOT NULL GROUP BY id_hash HAVING count(*) > 1
+  UNION ALL SELECT 'phone', phone_hash FROM everyone WHERE phone_hash IS NOT NULL GROUP BY phone_hash HAVING count(*) > 1
+  UNION ALL SELECT 'card', card_hash FROM everyone WHERE card_hash IS NOT NULL GROUP BY card_hash HAVING count(*) > 1
+  UNION ALL SELECT 'device', device_hash FROM everyone WHERE device_hash IS NOT NULL GROUP BY device_hash HAVING count(*) > 1
+  UNION ALL SELECT 'contact', contact_hash FROM everyone WHERE contact_hash IS NOT NULL GROUP BY contact_hash HAVING count(*) > 1
+),
+uses AS (
+  SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'id' AND e.id_hash = r.key
+  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'phone' AND e.phone_hash = r.key
+  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'card' AND e.card_hash = r.key
+  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'device' AND e.device_hash = r.key
+  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'contact' AND e.contact_hash = r.key
+)
+SELECT u.kind, u.key, e.n, e.in_batch, e.applicant_id, e.application_id, e.applied_at, e.day
+FROM uses AS u JOIN everyone AS e USING (n);
+
+-- other applicants among the earlier users of each key: first uses before this one, less one's own
+CREATE OR REPLACE TEMP TABLE shared_keys AS
+WITH first_uses AS (
+  SELECT *, row_number() OVER (PARTITION BY kind, key, applicant_id ORDER BY applied_at, application_id) = 1 AS first_of_person
+  FROM key_uses
+),
+others AS (
+  SELECT n, in_batch, kind,
+    coalesce(sum(CAST(first_of_person AS INTEGER)) OVER (
+      PARTITION BY kind, key ORDER BY applied_at, application_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+    - CAST(NOT first_of_person AS INTEGER) AS other_applicants
+  FROM first_uses
+)
+SELECT
+  n,
+  max(other_applicants) FILTER (kind = 'id')      AS id_other_applicants,
+  max(other_applicants) FILTER (kind = 'phone')   AS phone_other_applicants,
+  max(other_applicants) FILTER (kind = 'card')    AS card_other_applicants,
+  max(other_applicants) FILTER (kind = 'device')  AS device_other_applicants,
+  max(other_applicants) FILTER (kind = 'contact') AS contact_other_applicants
+FROM others
+WHERE in_batch AND other_applicants > 0
+GROUP BY n;
+
+-- applications of one person, by the lender's key or by ID number: those by key, and those by ID, less those by both
+CREATE OR REPLACE TEMP TABLE velocity AS
+WITH known_as AS (
+  SELECT 'applicant' AS way, 1 AS sign, applicant_id AS person, NULL AS id, n FROM everyone
+  WHERE applicant_id IN (SELECT applicant_id FROM everyone GROUP BY applicant_id HAVING count(*) > 1)
+  UNION ALL
+  SELECT 'id', 1, NULL, key, n FROM key_uses WHERE kind = 'id'
+  UNION ALL
+  SELECT 'both', -1, applicant_id, key, n FROM key_uses WHERE kind = 'id'
+),
+before AS (
+  SELECT
+    k.n, k.sign, e.in_batch,
+    row_number() OVER person - 1 AS all_time,
+    coalesce(sum(CAST(e.in_batch AS INTEGER)) OVER (person ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS in_this_batch,
+    count(*) OVER (same RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL '1 day 1 microsecond' PRECEDING)   AS over_1d,
+    count(*) OVER (same RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL '7 days 1 microsecond' PRECEDING)  AS over_7d,
+    count(*) OVER (same RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL '30 days 1 microsecond' PRECEDING) AS over_30d,
+    count(*) OVER (same RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL '90 days 1 microsecond' PRECEDING) AS over_90d
+  FROM known_as AS k JOIN everyone AS e USING (n)
+  WINDOW person AS (PARTITION BY k.way, k.person, k.id ORDER BY e.applied_at, e.application_id),
+         same   AS (PARTITION BY k.way, k.person, k.id ORDER BY e.applied_at)
+)
+SELECT
+  n,
+  sum(sign * (all_time - over_1d))  AS applications_1d,
+  sum(sign * (all_time - over_7d))  AS applications_7d,
+  sum(sign * (all_time - over_30d)) AS applications_30d,
+  sum(sign * (all_time - over_90d)) AS applications_90d,
+  sum(sign * in_this_batch) > 0     AS open_application
+FROM before
+WHERE in_batch
+GROUP BY n;
+
+-- what earlier runs decided about the person, as far as it was decided by the day of this application
+CREATE OR REPLACE TEMP TABLE past AS
+WITH decided AS (
+  SELECT n, applicant_id, id_hash, applied_at, run_day, decision, amount_fen, term_months FROM everyone WHERE NOT in_batch AND decision IS NOT NULL
+),
+of_person AS (
+  SELECT e.n, d.n AS past_n FROM everyone AS e JOIN decided AS d ON e.applicant_id = d.applicant_id WHERE e.in_batch
+  UNION
+  SELECT e.n, d.n AS past_n FROM everyone AS e JOIN decided AS d ON e.id_hash = d.id_hash WHERE e.in_batch
+)
+SELECT
+  o.n,
+  count(*) FILTER (d.decision = 'decline' AND d.applied_at >= e.applied_at - INTERVAL 90 DAYS) AS declines_90d,
+  -- owed until its term is over; what was repaid since is not known here, so all of it
+  sum(d.amount_fen) FILTER (d.decision = 'approve' AND CAST(d.run_day AS TIMESTAMP) + to_months(coalesce(d.term_months, 0)) >= e.applied_at) AS exposure_fen
+FROM of_person AS o
+JOIN everyone AS e USING (n)
+JOIN decided AS d ON d.n = o.past_n
+WHERE d.run_day <= CAST(e.applied_at AS DATE) AND d.applied_at <= e.applied_at
+GROUP BY o.n;
