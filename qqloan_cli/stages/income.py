@@ -189,7 +189,7 @@ def _fund_net(rates: Rates, stated, personal, employer, policy: IncomePolicy):
     base = steady(stated, policy.steady)
     least = np.where(base > 0, base, rates.fund_base(inferred, inferred))
     # The cap is met within a tenth: bases are rounded, and the cap rises each July.
-    capped = least * 10 >= rates.fund_cap * 9
+    capped = least >= rates.fund_cap // 10 * 9
     most = np.where(base > 0, base, rates.fund_base_most(inferred))
     taken = np.where(deposit > 0, deposit, rates.fund(least))
     return rates.yearly_net(least, taken), rates.yearly_net(most, taken), capped
