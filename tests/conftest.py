@@ -64,3 +64,25 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no shared folder beside this checkout: the real files are not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def lender(tmp_path_factory) -> Path:
+    """A generated lender of 1,200 applicants, as CSV."""
+    out = tmp_path_factory.mktemp("lender") / "files"
+    done("generate", "--applicants", 1200, "--seed", 23, "--format", "csv", "--out", out, "--as-of", AS_OF)
+    return out
+
+
+@pytest.fixture(scope="session")
+def lender_run(lender, tmp_path_factory) -> Path:
+    """Its decisions."""
+    out = tmp_path_factory.mktemp("lender-run") / "run"
+    done("run", lender, "--out", out, "--as-of", AS_OF)
+    return out
+
+
+def tables(run: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Every Parquet file of a run but its inputs, by path."""
+    found = sorted(p for p in run.rglob("*.parquet") if p.relative_to(run).parts[0] != "inputs" and p.name not in but)
+    return {str(p.relative_to(run)): p.read_bytes() for p in found}

@@ -18,7 +18,10 @@ def dossier(run: Run, application_id: str) -> dict[str, list[dict]]:
     con = connect(1)
     try:
         bucket = _bucket(con, run, application_id)
-        return {table: _rows(con, run, table, bucket, application_id) for table in TABLES}
+        found = {table: _rows(con, run, table, bucket, application_id) for table in TABLES}
+        if found["income_lines"]:
+            _say_where_they_stood(con, run, bucket, found)
+        return found
     finally:
         con.close()
 
@@ -47,3 +50,30 @@ def _rows(con, run: Run, table: str, bucket: int, application_id: str) -> list[d
     return con.sql(
         f"SELECT {shown} FROM read_parquet({literal(str(path))}) WHERE application_id = ? ORDER BY {order}", params=[application_id]
     ).to_arrow_table().to_pylist()
+
+
+# A line of evidence is known by its person, day and amount: (input, its date, its amounts).
+_EVIDENCE = (
+    ("payroll", "pay_date", ("net_fen", "gross_fen")),
+    ("provident_fund", "month", ("base_fen", "personal_amount_fen", "employer_amount_fen")),
+    ("bank_statements", "CAST(booked_at AS DATE)", ("amount_fen",)),
+)
+
+
+def _say_where_they_stood(con, run: Run, bucket: int, found: dict[str, list[dict]]) -> None:
+    """Adds ``stood`` to each line of income_lines: ["file:row", ...] of the lender's files (several where lines are alike)."""
+    files = {entry["no"]: entry["file"] for entry in run.document["inputs"]}
+    applicant = found["applicants"][0]["applicant_id"]
+    stood: dict[tuple, set[str]] = {}
+    for table, day, amounts in _EVIDENCE:
+        path = run.file(table, bucket)
+        if not path.exists():
+            continue
+        rows = con.execute(
+            f"SELECT {day}, [{', '.join(amounts)}], src_file, src_row FROM read_parquet({literal(str(path))}) WHERE applicant_id = ?", [applicant]
+        ).fetchall()
+        for on_date, values, file, row in rows:
+            for value in values:
+                stood.setdefault((table, on_date, value), set()).add(f"{files.get(file, file)}:{row}")
+    for line in found["income_lines"]:
+        line["stood"] = sorted(stood.get((line["input"], line["on_date"], line["amount_fen"]), ()))

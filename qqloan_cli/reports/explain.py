@@ -99,7 +99,7 @@ def _income(page: _Page, found: dict) -> None:
     if found["income_lines"]:
         page.head(page.w("lines"))
         page.table(["figure", "input", "row", "date", "amount", "class"], [
-            [line["figure"], line["input"], f"{line['src_file']}:{line['src_row']}", line["on_date"], yuan(line["amount_fen"]), line["class"]] for line in found["income_lines"]
+            [line["figure"], line["input"], " ".join(line["stood"]), line["on_date"], yuan(line["amount_fen"]), line["class"]] for line in found["income_lines"]
         ], (4,))
 
 
