@@ -38,7 +38,7 @@ def test_a_rule_hits_its_examples_and_not_the_other(rule):
     ("信用卡还款", "out", "card_repayment"), ("借呗还款", "out", "loan_repayment"), ("借呗放款", "in", "loan_proceeds"),
     ("差旅报销", "in", "expense_claim"), ("余额提现", "in", "own_transfer"), ("基金赎回", "in", "investment"),
     ("ATM取款", "out", "cash"), ("VYBER", "out", "cash"), ("parent's present", None, None), ("PATMOS", "out", None),
-    ("工资", "out", None),
+    ("工资", "out", None), ("工资奖金", "in", "salary"), ("项目奖金", "in", "bonus"),
 ])
 def test_lines_that_people_have(text, sign, expected):
     assert _class_of(text, sign or "in") == expected
