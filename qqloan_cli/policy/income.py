@@ -127,6 +127,7 @@ class Signs(_Strict):
     round_share: float = Share
     round_lines: int = Field(ge=1)
     gambling_share: float = Share
+    balance_rounding_fen: int = Field(ge=0)
     balance_breaks: int = Field(ge=1)
 
 

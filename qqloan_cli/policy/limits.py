@@ -96,6 +96,7 @@ class Limits(Strict):
         return {
             "without_income_fen": self.income.without * FEN, "history_none_fen": self.history.none * FEN, "history_thin_fen": self.history.thin * FEN,
             "social_strong_ppm": ppm(self.social.strong), "social_weak_ppm": ppm(self.social.weak), "person_max_fen": self.exposure.person_max * FEN,
+            "worst_grade": self.grade[-1].grade,
         }
 
     def grades(self) -> list[dict]:

@@ -63,19 +63,20 @@ def load_price(config_dir: Path, products: dict[str, Product], limits: Limits) -
 
 
 def payments(price: Price, limits: Limits, products: dict[str, Product]) -> list[dict]:
-    """Rate and instalment of each product, term and grade: product, term_months, grade, rate_ppm, and what a month takes
-    (principal, interest, monthly fee) per million of principal, ``payment`` at the rate and ``stressed`` above it, rounded up."""
+    """Rate and instalment of each product, term and grade: product, term_months, grade, rate_ppm, stressed_rate_ppm, and what a
+    month takes (principal, interest, monthly fee) per million of principal, ``payment`` at the one rate and ``stressed`` at the other, rounded up."""
     rows = []
     for name, product in products.items():
         for term in product.terms:
             months = term if product.method in ("equal_instalment", "equal_principal") else max(term, limits.payment.at_once_counts_months)
             for grade in (grade.grade for grade in limits.grade):
                 rate = price.products[name].rate_ppm(grade, term)
+                stressed = rate + ppm(limits.payment.stress)
                 fee = ppm(product.monthly_fee_rate)
                 rows.append({
-                    "product": name, "term_months": term, "grade": grade, "rate_ppm": rate,
+                    "product": name, "term_months": term, "grade": grade, "rate_ppm": rate, "stressed_rate_ppm": stressed,
                     "payment": _per_million(rate, months, product.method) + fee,
-                    "stressed": _per_million(rate + ppm(limits.payment.stress), months, product.method) + fee,
+                    "stressed": _per_million(stressed, months, product.method) + fee,
                 })
     return rows
 

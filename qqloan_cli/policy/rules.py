@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from qqloan_cli.errors import ConfigError
-from qqloan_cli.policy.expressions import compile_rule
+from qqloan_cli.policy.expressions import compile_rule, facts_of
 from qqloan_cli.policy.facts import FACTS, KINDS, Fact
 from qqloan_cli.policy.load import load
 from qqloan_cli.policy.products import Strict
@@ -95,7 +95,7 @@ class Rules:
             con.register("_facts", facts_table(rows))
             con.execute("CREATE TEMP TABLE facts AS SELECT * FROM _facts")
             asked = ", ".join(f'({sql}) AS "{rule.code}"' for rule, sql in zip(self.rules, self.expressions))
-            return con.execute(f"SELECT {asked} FROM facts ORDER BY application_id").to_arrow_table().to_pylist()
+            return con.sql(f"SELECT {asked} FROM facts ORDER BY application_id").to_arrow_table().to_pylist()
         finally:
             con.close()
 
@@ -138,6 +138,20 @@ def _column(fact: Fact, values: list):
         raise ConfigError("example-wrong", f"a value of {fact.name} is no {fact.kind}", "rules.toml, examples", "Write it as the fact's type.") from None
 
 
+_SOCIAL = {fact.name for fact in FACTS if fact.source == "social"}
+_TWINS = {"pd": "pd_without_social", "grade": "grade_without_social"}  # social evidence is in the first, not in the second
+
+
+def _not_by_social_evidence(rule: Rule, path: Path) -> None:
+    """Social evidence alone never declines (个人信息保护法 §24): a decline asks nothing of it, and a score only beside its twin."""
+    if "decline" not in (rule.effect, rule.unknown):
+        return
+    asked = set(facts_of(rule.when))
+    alone = sorted(asked & _SOCIAL) + sorted(name for name, twin in _TWINS.items() if name in asked and twin not in asked)
+    if alone:
+        raise ConfigError("social-declines", f"{rule.code} declines by {alone[0]}, which rests on social evidence", str(path), "Let it refer, or ask for pd_without_social or grade_without_social as well.")
+
+
 def load_rules(config_dir: Path) -> Rules:
     """The rules with their reasons. Every code they can give has its text, and no code stands twice."""
     path = config_dir / "rules.toml"
@@ -150,6 +164,7 @@ def load_rules(config_dir: Path) -> Rules:
         for code in (rule.code, rule.unknown_reason):
             if code is not None and code not in reasons:
                 raise ConfigError("reason-missing", f"{code} has no text", str(config_dir / "reasons" / "rules.toml"), "Write it in both languages.")
+        _not_by_social_evidence(rule, path)
         if EFFECTS.index(reasons[rule.code].effect) > EFFECTS.index(rule.effect):
             raise ConfigError("reason-effect-differs", f"{rule.code} may {rule.effect}, its reason says {reasons[rule.code].effect}", str(path), "Make them agree.")
     return Rules(rules, reasons)

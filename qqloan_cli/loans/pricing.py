@@ -1,0 +1,69 @@
+"""The price of an offer: its all-in annual cost from the instalments themselves, and the rate cut until it is under its cap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from qqloan_cli.loans import annual_cost
+from qqloan_cli.loans.schedule import Schedule, Terms, schedule
+
+PPM = 1_000_000
+NO_CAP = -1
+BLOCK = 4_096  # loans priced together: their columns stay in the cache
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Arrays [n]. ``over_cap``: even at the floor the cost is above the cap."""
+
+    annual_rate_ppm: np.ndarray
+    nominal_ppm: np.ndarray  # rounded up: a cost is never said smaller than it is
+    effective_ppm: np.ndarray
+    largest_payment_fen: np.ndarray
+    repriced: np.ndarray
+    over_cap: np.ndarray
+
+
+def price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int) -> Priced:
+    """Costs of the terms as given; where the legal figure passes ``cap_ppm`` (NO_CAP: none), at the highest rate
+    that whole steps down reach under it."""
+    found = [_price(terms[part], cap_ppm[part], legal_is_effective, floor_ppm, step_ppm) for part in _blocks(len(terms))]
+    if not found:
+        none = np.zeros(0, np.int64)
+        return Priced(none, none, none, none, none.astype(bool), none.astype(bool))
+    return Priced(*(np.concatenate([getattr(part, name) for part in found]) for name in Priced.__dataclass_fields__))
+
+
+def _blocks(count: int):
+    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
+
+
+def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int) -> Priced:
+    asked, rate = terms.annual_rate_ppm, terms.annual_rate_ppm.copy()
+    nominal, effective, largest = _cost(terms)
+    legal = effective if legal_is_effective else nominal
+    while True:
+        over = (cap_ppm != NO_CAP) & (legal > cap_ppm)
+        at = np.flatnonzero(over & (rate > floor_ppm))
+        if not len(at):
+            return Priced(rate, nominal, effective, largest, rate < asked, over)
+        # The cost moves by about as much as the rate, the effective one by a little more: cut by the excess, and look again.
+        excess = legal[at] - cap_ppm[at]
+        if legal_is_effective:
+            excess = np.maximum(excess * 4 // 5, 1)
+        rate[at] = np.maximum(rate[at] - -(-excess // step_ppm) * step_ppm, floor_ppm)
+        nominal[at], effective[at], largest[at] = _cost(replace(terms[at], annual_rate_ppm=rate[at]))
+
+
+def _cost(terms: Terms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nominal and effective cost in millionths, rounded up at the sixth decimal, and the largest instalment."""
+    plan: Schedule = schedule(terms)
+    monthly = annual_cost.monthly_rate(plan)
+    return _up(annual_cost.nominal(monthly)), _up(annual_cost.effective(monthly)), plan.payment_fen.max(axis=1)
+
+
+def _up(share: np.ndarray) -> np.ndarray:
+    """Millionths, up; a billionth is left to float64's own error."""
+    return np.ceil(share * PPM - 1e-3).astype(np.int64)

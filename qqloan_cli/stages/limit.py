@@ -1,0 +1,122 @@
+"""limit: rules, waterfall, price: the decision.
+
+limit.sql makes the facts and the waterfall; the rules, compiled from
+configs/rules.toml, are asked over the facts; limit_outcome.sql weighs their
+answers; loans/pricing.py prices what may be offered; limit_decision.sql decides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.loans.pricing import NO_CAP, price
+from qqloan_cli.loans.schedule import METHODS, Terms
+from qqloan_cli.policy.limits import FEN, load_limits
+from qqloan_cli.policy.price import load_price, payments
+from qqloan_cli.policy.products import Product, load_lender, load_products, ppm
+from qqloan_cli.policy.regulation import load_regulation
+from qqloan_cli.policy.rules import load_rules
+from qqloan_cli.policy.version import policy_version
+
+HERE = Path(__file__)
+
+# The waterfall's steps in order, each with the reason that it gives when it set the amount.
+STEPS = (
+    ("requested", "L-CAP-REQUESTED"), ("product", "L-CAP-PRODUCT"), ("income_multiple", "L-CAP-INCOME"), ("payment_to_income", "L-CAP-PAYMENT"),
+    ("debt_to_income", "L-CAP-DEBT"), ("grade", "L-CAP-GRADE"), ("credit_history", "L-CAP-HISTORY"), ("social", "L-CAP-SOCIAL"),
+    ("regulation", "L-CAP-REGULATION"), ("exposure", "L-CAP-EXPOSURE"),
+)
+PERIODS = pa.schema([
+    ("id", pa.string()), ("topic", pa.string()), ("product_kind", pa.string()), ("method", pa.string()),
+    ("from_date", pa.date32()), ("to_date", pa.date32()), ("value", pa.int64()),
+])
+
+
+def settings(run: Run) -> dict[str, object]:
+    config = run.config_dir
+    products, lender, limits = load_products(config), load_lender(config), load_limits(config)
+    prices, law, rules = load_price(config, products, limits), load_regulation(config), load_rules(config)
+    for warning in law.warnings(lender, run.as_of):
+        if warning not in run.document["warnings"]:
+            run.document["warnings"].append(warning)
+    legal_is_effective = lender.legal_cost[lender.licence] == "effective"
+    return {
+        "rules_sql": rules.select,
+        "legal_is_effective": legal_is_effective,
+        "cut": (ppm(prices.cut.floor), ppm(prices.cut.step)),
+        "lender": pa.Table.from_pylist([{
+            "licence": lender.licence, "unknown_product": lender.unknown_product, "legal_is_effective": legal_is_effective,
+            "policy_version": policy_version(config),
+            # Of the income's reasons those that can stop an application; the others speak for it.
+            "telling": sorted(code for code, reason in rules.reasons.items() if code.startswith("I-") and reason.effect != "note"),
+        }]),
+        "rule_book": rules.table(),
+        "step_book": pa.Table.from_pylist([{"step_no": number, "step": step, "code": code} for number, (step, code) in enumerate(STEPS, 1)]),
+        "product_book": pa.Table.from_pylist([_product(place, name, product) for place, (name, product) in enumerate(products.items())]),
+        "product_terms": pa.Table.from_pylist([{"product": name, "term_months": term} for name, product in products.items() for term in product.terms]),
+        "product_purposes": _names("purpose", [(name, purpose) for name, product in products.items() for purpose in sorted(set(product.purposes))]),
+        "purposes_refused": pa.table({"purpose": pa.array(sorted(set(lender.purposes_refused)), pa.string())}),
+        "law_periods": pa.Table.from_pylist(law.periods(lender), PERIODS),
+        "payment_book": pa.Table.from_pylist(payments(prices, limits, products)),
+        "grade_book": pa.Table.from_pylist(limits.grades()),
+        "confidence_book": pa.Table.from_pylist(limits.confidence()),
+        "overdue_caps": pa.Table.from_pylist(limits.overdue_caps(), pa.schema([(name, pa.int64()) for name in ("from_months", "to_months", "cap_fen")])),
+        "limit_row": pa.Table.from_pylist([limits.one_row()]),
+    }
+
+
+def _product(place: int, name: str, product: Product) -> dict:
+    return {
+        "place": place, "product": name, "kind": product.kind, "method": product.method, "method_code": METHODS.index(product.method),
+        "amount_min_fen": product.amount_min * FEN, "amount_max_fen": product.amount_max * FEN, "amount_step_fen": product.amount_step * FEN,
+        "term_usual": product.term_usual, "age_min": product.age_min, "age_max": product.age_max, "age_max_at_end": product.age_max_at_end,
+        "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
+    }
+
+
+def _names(column: str, pairs: list[tuple[str, str]]) -> pa.Table:
+    return pa.table({"product": pa.array([product for product, _ in pairs], pa.string()), column: pa.array([name for _, name in pairs], pa.string())})
+
+
+def compute(task: Task) -> None:
+    task.script(HERE.with_suffix(".sql"))
+    task.con.execute(f"CREATE OR REPLACE TEMP TABLE ruled AS {task.values['rules_sql']}")
+    task.script(HERE.with_name("limit_outcome.sql"))
+    _price_offers(task)
+    task.script(HERE.with_name("limit_decision.sql"))
+
+
+def _price_offers(task: Task) -> None:
+    """Leaves ``offers``: the price of every wanted offer."""
+    wanted = task.con.sql("SELECT * FROM wanted").to_arrow_table().combine_chunks()
+    column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names if name not in ("application_id", "cost_cap_ppm")}
+    terms = Terms(
+        column["offered_fen"], column["rate_ppm"], column["term_months"], column["method_code"], column["monthly_fee_fen"], column["upfront_fee_fen"],
+    )
+    caps = wanted["cost_cap_ppm"].fill_null(NO_CAP).to_numpy().astype(np.int64)
+    floor_ppm, step_ppm = task.values["cut"]
+    priced = price(terms, caps, task.values["legal_is_effective"], floor_ppm, step_ppm)
+    offers = pa.table({
+        "application_id": wanted["application_id"],
+        "annual_rate_ppm": priced.annual_rate_ppm,
+        "nominal_ppm": priced.nominal_ppm,
+        "effective_ppm": priced.effective_ppm,
+        "largest_payment_fen": priced.largest_payment_fen,
+        "upfront_fee_fen": column["upfront_fee_fen"],
+        "repriced": priced.repriced,
+        "over_cap": priced.over_cap,
+    })
+    task.con.register("_offers", offers)
+    task.con.execute("CREATE OR REPLACE TEMP TABLE offers AS SELECT * FROM _offers")
+    task.con.unregister("_offers")
+
+
+STAGE = Stage(
+    name="limit", kind="map", reads=("applicants", "links", "verify", "income", "credit", "social", "score"), writes=("limit", "limit_steps"),
+    module=__name__, settings=settings, compute=compute,
+)
