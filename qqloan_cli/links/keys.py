@@ -41,7 +41,7 @@ def hashed_blocklist(run: Run) -> pa.Table:
         run.bind(con, "blocklist")
         for name in ("hashing.sql", "blocklist.sql"):
             con.execute((_HERE / name).read_text(encoding="utf-8"))
-        return con.execute("SELECT * FROM blocked ORDER BY ALL").to_arrow_table()
+        return con.sql("SELECT * FROM blocked ORDER BY ALL").to_arrow_table()
     finally:
         con.close()
 
