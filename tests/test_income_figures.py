@@ -98,6 +98,12 @@ def test_a_day_without_times_is_not_a_break_whatever_the_order_in_the_file(tmp_p
     assert "I-BALANCE-BREAK" in income(tmp_path / "raised", raised)["flags"]
 
 
+def test_a_bank_that_rounds_its_balances_is_no_forger(tmp_path):
+    lines = _with_balances([line(day, 8000.07, "工资", EMPLOYER) for day in months_before(6, 10)])
+    rounded = [dict(row, balance_fen=round(row["balance_fen"], -1)) for row in lines]
+    assert income(tmp_path, rounded)["flags"] == []
+
+
 def test_each_account_has_its_own_balance(tmp_path):
     first, second = _with_balances(salary(8000.11)), [dict(row, account="2") for row in _with_balances([line(d, -5, "x") for d in months_before(6, 12)])]
     assert income(tmp_path, first + second)["flags"] == []

@@ -54,7 +54,7 @@ def test_money_out_is_no_income_and_every_class_is_known():
     ('code = "BONUS"', 'code = "SALARY"', "twice"),
     ("person = '^", "person = '^(", "income-pattern-invalid"),
     ("last = 12\nreached = 7", "last = 40\nreached = 7", "last"),
-    ('currency = "CNY"', 'currency = "CNY"\nsalary_words = ["x"]', "salary_words"),
+    ("window_months = 12", 'window_months = 12\nsalary_words = ["x"]', "salary_words"),
 ])
 def test_a_wrong_setting_is_named(tmp_path, old, new, says):
     shutil.copytree(ROOT / "configs", tmp_path / "configs")

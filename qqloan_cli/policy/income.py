@@ -132,7 +132,6 @@ class Signs(_Strict):
 
 
 class IncomePolicy(_Strict):
-    currency: str
     window_months: int = Field(ge=1, le=36)
     steady: tuple[Steady, ...] = Field(min_length=1)
     counts: Counts

@@ -15,6 +15,7 @@ import pyarrow as pa
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.policy.income import NO_RULE, IncomePolicy, Steady, classify, load_income
+from qqloan_cli.policy.load import read_toml
 from qqloan_cli.policy.tax import RateBook, Rates, load_tax, withheld
 
 HERE = Path(__file__)
@@ -25,7 +26,7 @@ def settings(run: Run) -> dict[str, object]:
     return {
         "policy": policy,
         "rates": RateBook(load_tax(run.config_dir)),
-        "income_settings": pa.Table.from_pylist([_one_row(policy)]),
+        "income_settings": pa.Table.from_pylist([{"currency": read_toml(run.config_dir / "lender.toml").get("currency", "CNY"), **_one_row(policy)}]),
         "income_rules": pa.table({
             "rule_no": pa.array(range(len(policy.rule)), pa.int16()),
             "code": [rule.code for rule in policy.rule],
@@ -42,7 +43,7 @@ def _permille(share: float) -> int:
 def _one_row(policy: IncomePolicy) -> dict[str, object]:
     combine, signs, recurring = policy.combine, policy.signs, policy.recurring
     return {
-        "currency": policy.currency, "window_months": policy.window_months,
+        "window_months": policy.window_months,
         "recurring_permille": _permille(policy.counts.recurring), "bonus_permille": _permille(policy.counts.bonus),
         "recurring_months": recurring.months, "recurring_days": recurring.days_within,
         "recurring_within_permille": _permille(recurring.amount_within), "unnamed_within_permille": _permille(recurring.unnamed_amount_within),
@@ -55,6 +56,7 @@ def _one_row(policy: IncomePolicy) -> dict[str, object]:
         "high_months": policy.confidence.high_months, "medium_months": policy.confidence.medium_months,
         "recent_rise": signs.recent_rise, "round_fen": signs.round_fen, "round_permille": _permille(signs.round_share),
         "round_least": signs.round_lines, "gambling_permille": _permille(signs.gambling_share), "breaks_least": signs.balance_breaks,
+        "balance_rounding_fen": signs.balance_rounding_fen,
     }
 
 

@@ -193,9 +193,9 @@ SELECT
 FROM lines CROSS JOIN income_settings s
 GROUP BY a;
 
--- Balances: in order of time each line starts where the one before it ended. Where a file gives only days, or the newest first,
--- the order within a day is not known, so an account with breaks is asked again without an order: every line's opening
--- balance must be another's closing balance, but the first.
+-- Balances: in order of time each line starts where the one before it ended, but for what banks round away.
+-- Where a file gives only days, or the newest first, the order within a day is not known, so an account with breaks is asked
+-- again without an order: every line's opening balance must be another's closing balance, but the first.
 CREATE OR REPLACE TEMP TABLE balance_breaks AS
 WITH in_order AS (
   SELECT a, account, balance_fen, balance_fen - amount_fen AS opening_fen,
@@ -203,19 +203,22 @@ WITH in_order AS (
   FROM lines WHERE balance_fen IS NOT NULL
 ),
 doubtful AS (
-  SELECT a, account FROM in_order WHERE opening_fen <> before_fen GROUP BY a, account
+  SELECT DISTINCT a, account FROM in_order CROSS JOIN income_settings s WHERE abs(opening_fen - before_fen) > s.balance_rounding_fen
 ),
-openings AS (
-  SELECT a, account, opening_fen AS fen, count(*) AS n
-  FROM in_order i SEMI JOIN doubtful d ON d.a = i.a AND d.account = i.account GROUP BY ALL
+their_lines AS (
+  SELECT i.* FROM in_order i SEMI JOIN doubtful USING (a, account)
 ),
-closings AS (
-  SELECT a, account, balance_fen AS fen, count(*) AS n
-  FROM in_order i SEMI JOIN doubtful d ON d.a = i.a AND d.account = i.account GROUP BY ALL
+differences AS (
+  SELECT a, account, fen, sum(n) AS n FROM (
+    SELECT a, account, opening_fen AS fen, 1 AS n FROM their_lines UNION ALL SELECT a, account, balance_fen, -1 FROM their_lines
+  ) GROUP BY a, account, fen HAVING sum(n) <> 0
 ),
 unmatched AS (
-  SELECT o.a, o.account, sum(greatest(o.n - coalesce(c.n, 0), 0)) - 1 AS breaks
-  FROM openings o LEFT JOIN closings c ON c.a = o.a AND c.account = o.account AND c.fen = o.fen
+  SELECT o.a, o.account, sum(o.n) - 1 AS breaks
+  FROM differences o CROSS JOIN income_settings s
+  WHERE o.n > 0 AND NOT EXISTS (
+    FROM differences c WHERE c.n < 0 AND c.a = o.a AND c.account = o.account AND c.fen BETWEEN o.fen - s.balance_rounding_fen AND o.fen + s.balance_rounding_fen
+  )
   GROUP BY o.a, o.account
 )
 SELECT a, CAST(sum(greatest(breaks, 0)) AS INTEGER) AS breaks FROM unmatched GROUP BY a;
