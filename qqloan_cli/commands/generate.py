@@ -1,0 +1,64 @@
+"""qqloan generate: a lender that does not exist."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qqloan_cli.commands.options import DryRun, Workers, as_date, as_workers
+from qqloan_cli.errors import UsageError
+
+FORMATS = ("csv", "parquet")
+MOST = 100_000_000  # phones and cards are different up to here
+
+
+def generate(
+    applicants: Annotated[int, typer.Option("--applicants", "-n", min=1, max=MOST, help="Applications to make.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A folder that is new or empty, made whole or not at all.", show_default=False)],
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes, whatever the workers.")] = 1,
+    format: Annotated[str, typer.Option("--format", help="csv (a file an input) or parquet (a folder an input).")] = "csv",
+    as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Applications are of this day and the two before it.")] = "2026-11-24",
+    workers: Workers = None,
+    dry_run: DryRun = False,
+) -> int:
+    """A coherent synthetic lender of any size: its files, and in truth/ what is really so, to measure by."""
+    import shutil
+    import time
+
+    from qqloan_cli.generate import lender
+    from qqloan_cli.reports import console
+
+    date = as_date(as_of)
+    if format not in FORMATS:
+        raise UsageError("format-unknown", f"{format!r} is not a format", "--format", "Use csv or parquet.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError("out-not-empty", "something stands under this name", str(out), "Choose another --out.")
+    said = console.current()
+    if dry_run:
+        for name, (per_applicant, csv_bytes, parquet_bytes) in lender.SIZES.items():
+            rows = int(applicants * per_applicant)
+            said.say(f"{name:<17} about {rows:>13,} rows {rows * (csv_bytes if format == 'csv' else parquet_bytes) / 1e6:>9,.1f} MB")
+        return 0
+    started = time.perf_counter()
+    beside = out.with_name(f".{out.name}.building")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    said.started("generate", applicants)
+    try:
+        order = lender.Order(applicants, seed, lender.days(date), format, beside)
+        rows = lender.generate(order, as_workers(workers), lambda count: said.advanced("generate", count))
+        if out.exists():
+            out.rmdir()
+        beside.rename(out)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    from qqloan_cli.engine.walk import memory_mb
+
+    said.finished("generate", applicants, sum(rows[name] for name in lender.INPUTS), time.perf_counter() - started, memory_mb())
+    for name in lender.INPUTS:
+        said.say(f"  {name:<17} {rows[name]:>13,} rows")
+    said.next_step(f"qqloan run {out} --out runs/{out.name} --as-of {date}")
+    return 0
