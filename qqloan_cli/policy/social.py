@@ -22,6 +22,7 @@ class _Strict(BaseModel):
 class Window(_Strict):
     months: int = Field(ge=2, le=24)
     thin_activity_months: int = Field(ge=0)
+    new_account_days: int = Field(ge=0)
 
 
 class ScoreBands(_Strict):
