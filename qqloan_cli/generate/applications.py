@@ -86,7 +86,7 @@ def draw_applications(block: Block) -> None:
     get["id_region"] = np.where(carried[:, None], retired[which], code)
     get["retired_region"] = carried
     # blocks take turns with a fifth of a hundredth of the order numbers, so that hardly any two people share an ID by chance
-    half = block.number % 100 * 5 + rng.integers(0, 5, n)
+    half = (block.number % 100 * 5 + rng.integers(0, 5, n)) * 137 % 500
     get["order"] = half * 2 + block.male
     _make_different(block)
     get["id_number"] = identity.resident_ids(block.id_region, block.birth.astype("datetime64[D]"), block.order)

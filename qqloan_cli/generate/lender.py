@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -125,7 +125,7 @@ def generate(order: Order, workers: int, advanced: Callable[[int], None] = lambd
             todo = set(futures)
             try:
                 while todo:
-                    done, todo = wait(todo, return_when="FIRST_COMPLETED")
+                    done, todo = wait(todo, return_when=FIRST_COMPLETED)
                     for future in done:
                         finished(futures[future], future.result())
             except BaseException:

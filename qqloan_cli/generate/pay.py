@@ -45,9 +45,9 @@ def draw_papers(block: Block) -> None:
     """Who has pay slips; who has statements is drawn here too, since one's lack is made up by the other."""
     rng, get = block.rng("pay"), block.get
     salaried = block.work == SALARIED
-    slips = salaried & (rng.random(block.n) < 0.56)
-    shown = np.array([0.62, 0.84, 0.80, 0.72, 0.40, 0.30])[block.work]
-    shown = np.where(salaried & ~slips & ~block.has_fund, 0.80, shown)
+    slips = salaried & (rng.random(block.n) < 0.49)
+    shown = np.array([0.56, 0.82, 0.78, 0.70, 0.40, 0.30])[block.work]
+    shown = np.where(salaried & ~slips & ~block.has_fund, 0.78, shown)
     get["has_slips"] = slips & ~block.second
     get["has_statement"] = (rng.random(block.n) < shown) & ~block.second
     get["fund_shown"] = block.has_fund & ~block.second

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from qqloan_cli.generate import columns, identity
-from qqloan_cli.generate.block import BLOCK, EPOCH, STUDENT, UNEMPLOYED, Block, day_in, month_of
+from qqloan_cli.generate.block import BLOCK, STUDENT, UNEMPLOYED, Block, day_in, month_of
 from qqloan_cli.generate.faults import who
 from qqloan_cli.generate.vocabulary import BLOCK_REASONS
 
@@ -20,7 +20,7 @@ EDGE_KINDS = ("friend", "transfer", "contact", "shared_device")
 FRIEND, TRANSFER, CONTACT, DEVICE = range(4)
 _KIND_SHARES = np.array([0.56, 0.80, 0.97])
 _OTHERS = 0.3  # nodes who do not apply, for each applicant
-_TIES = 1.32  # drawn for each applicant; with the way back of friends and ring ties about two edges
+_TIES = 1.52  # drawn for each applicant; with the way back of friends and ring ties about two edges
 
 
 def social_activity(block: Block) -> dict[str, pa.Array]:
@@ -130,7 +130,7 @@ def _outcomes(block: Block, degree: np.ndarray, discipline: np.ndarray, ids: pa.
     """Past loans of people of whom much is seen: as many as 8 % of the applicants, all observed before the first of these applications."""
     rng = block.rng("outcomes")
     count = int(block.n * 0.08)
-    share = np.cumsum(np.minimum(degree, 60) ** 1.0 + 0.05)
+    share = np.cumsum(np.minimum(degree, 60) ** 1.4 + 0.05)
     people = np.unique(np.searchsorted(share / share[-1], rng.random(int(count * 1.25))))
     people = np.sort(rng.permutation(people)[:count])
     decided = block.as_of - 400 - rng.integers(0, 720, len(people))
@@ -163,7 +163,6 @@ def blocklist(block: Block) -> dict[str, pa.Array]:
     starts.append(block.as_of - 200 - strangers % 900)
     ends.append(np.where(strangers % 3 == 0, block.as_of + 500, -1))
     start, end = np.concatenate(starts), np.concatenate(ends)
-    assert EPOCH.year == 1970
     return {
         "kind": pa.array(kinds, pa.string()), "value": pa.concat_arrays(values), "reason": columns.words(pa.array(BLOCK_REASONS), rng.integers(0, len(BLOCK_REASONS), len(kinds))),
         "from_date": columns.dates(start), "to_date": columns.dates(end, end >= 0),

@@ -130,7 +130,7 @@ def _debts(draw: Draw, lines: Lines) -> None:
     block, rng, t = draw.block, draw.rng, draw.t
     person, kind = block.line_person, block.line_kind
     due = (block.line_closed < 0) & (block.line_payment > 0) & block.has_statement[person]
-    for loans, share in ((~block.line_revolving, 0.62), (block.line_revolving, 0.5)):
+    for loans, share in ((~block.line_revolving, 0.6), (block.line_revolving, 0.36)):
         at = np.flatnonzero(due & loans & (rng.random(len(person)) < share))
         days = day_in(draw.calendar[None, :], (5 + at * 7 % 21)[:, None])
         shown = (days < block.applied_day[person[at]][:, None]) & (days > block.line_opened[at][:, None] + 25)
@@ -138,7 +138,7 @@ def _debts(draw: Draw, lines: Lines) -> None:
         row, month = np.nonzero(shown)
         line = at[row]
         when = days[row, month] * 86_400 + 3600 * 9 + rng.integers(0, 3600 * 9, len(row))
-        if loans is block.line_revolving:
+        if loans is block.line_revolving:  # cards
             fen = (block.line_payment[line] * rng.uniform(0.5, 2.2, len(line))).astype(np.int64) + 5_000
             memo = np.where(line % 9 == 0, t.huabei, t.card[line % 3])
         else:
@@ -157,7 +157,7 @@ def _spending(draw: Draw, lines: Lines, income: np.ndarray) -> None:
     person, _, when = draw.monthly(tenants, 1 + np.arange(block.n) % 10)
     rent = (income[person] * (0.14 + 0.14 * (person * 37 % 101) / 101)).astype(np.int64) // 10_000 * 10_000
     lines.add(person, when, -np.maximum(rent, 50_000), t.rent[person % 3], draw.private(person + 1), SPENDING)
-    person, when = draw.scattered(draw.holders, 5.4)
+    person, when = draw.scattered(draw.holders, 4.0)
     merchant = (rng.random(len(person)) ** 1.3 * len(MERCHANTS)).astype(np.int64)
     fen = np.minimum(income[person] * 0.11 * np.exp(0.9 * rng.standard_normal(len(person))), income[person] * 0.6).astype(np.int64) + 900
     lines.add(person, when, -fen, t.merchant_memos + merchant, t.merchants + merchant, SPENDING)
@@ -261,6 +261,16 @@ def _tails(block: Block) -> np.ndarray:
     return np.stack([first, second]).astype(np.int64)
 
 
+def _one_after_another(when: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """The same seconds, but where two lines of an account fell on one: the order of lines is then in their times."""
+    for _ in range(5):
+        same = np.flatnonzero((when[1:] <= when[:-1]) & (held[1:] == held[:-1])) + 1
+        if not len(same):
+            break
+        when[same] = when[same - 1] + 1
+    return when
+
+
 def _book(draw: Draw, lines: Lines, income: np.ndarray) -> tuple[dict[str, pa.Array], dict[str, pa.Array]]:
     """Puts lines in order, opens each account with enough that it never falls below zero, and adds up."""
     block, rng, t = draw.block, draw.rng, draw.t
@@ -270,6 +280,7 @@ def _book(draw: Draw, lines: Lines, income: np.ndarray) -> tuple[dict[str, pa.Ar
     order = np.lexsort((np.arange(len(when)), when, held))
     order = order[inside[order]]
     person, account, when, fen, memo, other, truly, held = (column[order] for column in (person, account, when, fen, memo, other, truly, held))
+    when = _one_after_another(when, held)
     starts = np.flatnonzero(np.diff(held, prepend=-1))
     sizes = np.diff(starts, append=len(held))
     running = np.cumsum(fen)

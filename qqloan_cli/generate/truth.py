@@ -23,7 +23,7 @@ from qqloan_cli.generate import columns
 from qqloan_cli.generate.block import WORK, Block
 from qqloan_cli.generate.faults import CODE, FAULTS, RING_LEAST, RING_SHARE
 
-A = -3.55
+A = -3.72
 _FORGED = ("pay-inflated", "pay-invented", "statement-forged")
 _ADDED = {
     "pay-inflated": 1.3, "pay-invented": 1.3, "statement-forged": 1.3, "pay-circular": 1.6, "gambling": 1.1, "debts-heavy": 0.9,
