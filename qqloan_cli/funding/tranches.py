@@ -91,8 +91,9 @@ def _first_due(fixed: np.ndarray, paid: np.ndarray) -> tuple[np.ndarray, np.ndar
     """First due date [P + 1] and the day of the month that is kept: a month after payment, or the first ``fixed`` day (0: none) at least
     AT_LEAST days away."""
     day = np.where(fixed > 0, fixed, day_of_month(paid))
-    soon = in_month(paid.astype("datetime64[M]"), day)
-    soon = np.where(soon < paid + AT_LEAST, add_months(soon, 1, day), soon)
+    earliest = paid + AT_LEAST
+    soon = in_month(earliest.astype("datetime64[M]"), day)
+    soon = np.where(soon < earliest, add_months(soon, 1, day), soon)
     return np.where(fixed > 0, soon, add_months(paid, 1)).astype(DAY), day
 
 

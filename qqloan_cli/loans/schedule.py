@@ -21,7 +21,7 @@ EQUAL_INSTALMENT, EQUAL_PRINCIPAL, INTEREST_ONLY, BULLET = range(4)
 YEAR_PPM = 12 * 1_000_000  # a month's interest is balance x ppm / YEAR_PPM
 MONTH_DAYS = 30
 LARGEST = 2**61  # headroom for twice the product of balance, rate and days in int64
-BLOCK = 16_384  # loans taken together: their columns stay in the cache
+BLOCK = 32_768  # loans taken together: their columns stay in the cache
 
 
 @dataclass(frozen=True)
@@ -119,33 +119,43 @@ def schedule(terms: Terms, rounding: Rounding = Rounding()) -> Schedule:
 
 
 def _month_by_month(terms: Terms, rounding: Rounding, principal: np.ndarray, interest: np.ndarray, fee: np.ndarray) -> None:
-    """Fills the three, of shape [months, n], for some of the loans."""
+    """Fills the three, of shape [months, n] and zero, for some of the loans. Works in place: moving memory is most of the time."""
     level = level_payment(terms, rounding)
-    levelled = terms.method == EQUAL_INSTALMENT
-    all_levelled = bool(levelled.all())
-    # What an equal-principal loan repays each month; the others, but for the last month, repay nothing.
-    part = np.where(terms.method == EQUAL_PRINCIPAL, _rounded_share(terms, rounding), 0)
-    balance = terms.principal_fen.copy()
-    shortest = int(terms.term_months.min())
+    others = np.flatnonzero(terms.method != EQUAL_INSTALMENT)
+    # What the others repay each month but the last: an equal share, or nothing.
+    part = np.where(terms.method == EQUAL_PRINCIPAL, _rounded_share(terms, rounding), 0)[others]
+    balance, ending = terms.principal_fen.copy(), _ending(terms.term_months)
     for month in range(terms.months):
-        due = _interest(balance, terms.annual_rate_ppm, MONTH_DAYS, rounding)
-        paid = level - due if all_levelled else np.where(levelled, level - due, part)
+        due, paid = interest[month], principal[month]
+        _interest(balance, terms.annual_rate_ppm, None, rounding, due)
+        np.subtract(level, due, out=paid)
+        if len(others):
+            paid[others] = part
         np.maximum(paid, 0, out=paid)
         np.minimum(paid, balance, out=paid)
-        if month + 1 >= shortest:
-            paid = np.where(month + 1 == terms.term_months, balance, paid)
+        paid[ending[month]] = balance[ending[month]]
         balance -= paid  # past its term a loan's balance is zero, so are its interest and principal
-        principal[month], interest[month] = paid, due
-        fee[month] = terms.monthly_fee_fen if month < shortest else np.where(month < terms.term_months, terms.monthly_fee_fen, 0)
     interest[0] = _interest(terms.principal_fen, terms.annual_rate_ppm, terms.first_days, rounding)
-    fee[0] += terms.upfront_fee_fen
+    if terms.monthly_fee_fen.any():
+        for month in range(terms.months):
+            np.multiply(terms.monthly_fee_fen, month < terms.term_months, out=fee[month])
+    if terms.upfront_fee_fen.any():
+        fee[0] += terms.upfront_fee_fen
     _gather_at_end(terms, rounding, interest, fee)
 
 
-def _interest(balance: np.ndarray, rate_ppm: np.ndarray, days, rounding: Rounding) -> np.ndarray:
-    """Interest of ``days`` (30/360, so 30 are a month) on ``balance``, rounded."""
+def _ending(term_months: np.ndarray) -> list[np.ndarray]:
+    """For each month, the loans whose last it is."""
+    order = np.argsort(term_months, kind="stable")
+    return np.split(order, np.searchsorted(term_months[order], np.arange(2, int(term_months.max()) + 1)))
+
+
+def _interest(balance: np.ndarray, rate_ppm: np.ndarray, days, rounding: Rounding, out: np.ndarray | None = None) -> np.ndarray:
+    """Interest on ``balance``, rounded: of ``days`` (30/360), or of a month where that is None."""
     unit = rounding.interest_unit_fen
-    return divide(balance * rate_ppm * days, np.int64(YEAR_PPM * MONTH_DAYS * unit), rounding.interest) * unit
+    owed = balance * rate_ppm if days is None else balance * rate_ppm * days
+    rounded = divide(owed, np.int64(YEAR_PPM * unit * (1 if days is None else MONTH_DAYS)), rounding.interest, out)
+    return rounded if unit == 1 else np.multiply(rounded, unit, out=out)
 
 
 def _rounded_share(terms: Terms, rounding: Rounding) -> np.ndarray:

@@ -1,0 +1,244 @@
+"""From approved loans to funds, tranches, schedules and decisions: money adds up, dates are working days, nothing is lost."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import random
+
+import numpy as np
+import pytest
+from disburse_batch import made_run, rows, table, taken
+from hypothesis import given
+from hypothesis import strategies as st
+from conftest import ROOT
+
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.errors import ConfigError, InternalError
+from qqloan_cli.funding.tranches import AT_LEAST, Plans
+from qqloan_cli.loans.calendar import Calendar
+from qqloan_cli.policy.products import load_products
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """400 applications with funds for about two thirds of them."""
+    scarce = {"funding.toml": ("capacity = 36_000_000_000", "capacity = 3_000_000")}
+    return taken(made_run(tmp_path_factory.mktemp("d") / "run", rows(400), config=scarce))
+
+
+def summed(rows_, *keys: str, of: str) -> dict:
+    sums = collections.Counter()
+    for row in rows_:
+        sums[tuple(row[key] for key in keys)] += row[of]
+    return sums
+
+
+def test_funded_shares_tranches_and_instalments_are_the_same_money(run):
+    funded = {(row["application_id"],): row["funded_fen"] for row in table(run, "funding") if row["funded_fen"]}
+    assert len(funded) > 50
+    assert summed(table(run, "funding_shares"), "application_id", of="amount_fen") == funded
+    assert summed(table(run, "disburse_plan"), "application_id", of="amount_fen") == funded
+    assert summed(table(run, "schedule"), "application_id", of="principal_fen") == funded
+    by_source = summed(table(run, "disburse_plan"), "application_id", "source", of="amount_fen")
+    assert by_source == summed(table(run, "funding_shares"), "application_id", "source", of="amount_fen")
+    by_tranche = summed(table(run, "disburse_plan"), "application_id", "tranche_no", of="amount_fen")
+    assert by_tranche == summed(table(run, "schedule"), "application_id", "tranche_no", of="principal_fen")
+
+
+def test_sources_are_used_within_what_they_offered(run):
+    used = summed(table(run, "funding_shares"), "source", of="amount_fen")
+    for source in table(run, "funding_sources"):
+        assert source["used_fen"] == used.get((source["source"],), 0) <= source["capacity_fen"]
+    own = next(source for source in table(run, "funding_sources") if source["source"] == "own")
+    assert own["shadow_price"] > 0.5  # it is short
+
+
+def test_every_approved_loan_is_funded_or_has_its_place_in_the_queue(run):
+    approved = {row["application_id"]: row for row in table(run, "limit") if row["decision"] == "approve"}
+    funding = table(run, "funding")
+    assert sorted(row["application_id"] for row in funding) == sorted(approved)
+    waiting = [row for row in funding if not row["funded_fen"]]
+    assert waiting and sorted(row["queue_rank"] for row in waiting) == list(range(1, len(waiting) + 1))
+    in_queue = [approved[row["application_id"]] for row in sorted(waiting, key=lambda row: row["queue_rank"])]
+    assert in_queue == sorted(in_queue, key=lambda row: (-row["score"], row["applied_at"], row["application_id"]))
+    assert all((row["queue_rank"] is None) == (row["queue_reason"] is None) == (row["funded_fen"] > 0) for row in funding)
+
+
+def test_one_decision_each_and_waiting_is_said(run):
+    decisions = table(run, "decisions")
+    limits = {row["application_id"]: row for row in table(run, "limit")}
+    assert [row["application_id"] for row in decisions] == sorted(limits)
+    queued = {row["application_id"]: row["queue_reason"] for row in table(run, "funding") if row["queue_reason"]}
+    for row in decisions:
+        approved = row["decision"] == "approve"
+        assert (row["amount_fen"] is not None) == (row["annual_rate"] is not None) == approved
+        waits = row["application_id"] in queued
+        assert row["funded_fen"] == (row["amount_fen"] if approved and not waits else None)
+        assert row["reason_codes"] == ["R-OK"] + (["F-QUEUED", queued[row["application_id"]]] if waits else [])
+        days = {"cash_loan": 1, "bridge_loan": 2, "renovation_loan": 3}[limits[row["application_id"]]["product"]]
+        assert row["decide_by"] == datetime.date(2026, 11, 24 + days)  # no holiday in between
+        assert (row["policy_version"], row["model_version"]) == ("p", "m")
+
+
+def test_tables_keep_their_contracts_and_order(run):
+    import pyarrow.parquet as pq
+
+    for name in ("funding", "funding_shares", "funding_sources", "disburse_plan", "schedule", "decisions"):
+        contract = CONTRACTS[name]
+        for path in run.whole(name):
+            read = pq.read_table(path)
+            assert tuple(read.column_names) == contract.names
+            keys = [tuple(row[key] for key in contract.key) for row in read.select(contract.key).to_pylist()]
+            assert keys == sorted(set(keys)), name
+
+
+def test_a_schedule_is_what_the_contract_says(run):
+    """Rates and fees are those of the offer; every instalment is one month after the one before."""
+    limits = {row["application_id"]: row for row in table(run, "limit")}
+    plan = {(row["application_id"], row["tranche_no"]): row["pay_date"] for row in table(run, "disburse_plan")}
+    tranches = collections.defaultdict(list)
+    for row in table(run, "schedule"):
+        tranches[row["application_id"], row["tranche_no"]].append(row)
+    fees = collections.Counter()
+    for (application, number), instalments in tranches.items():
+        offer = limits[application]
+        assert [row["instalment_no"] for row in instalments] == list(range(1, len(instalments) + 1))
+        dates = [plan[application, number]] + [row["due_date"] for row in instalments]
+        assert all(AT_LEAST <= (after - before).days <= 45 for before, after in zip(dates, dates[1:]))
+        assert all((after - before).days <= 31 for before, after in zip(dates[1:], dates[2:]))
+        balance, rate = sum(row["principal_fen"] for row in instalments), float(offer["annual_rate"]) / 12
+        for row in instalments[1:]:
+            before = balance - sum(r["principal_fen"] for r in instalments[: row["instalment_no"] - 1])
+            assert abs(row["interest_fen"] - before * rate) <= 0.5 + 1e-6
+        fees[application] += instalments[0]["fee_fen"]
+    for application, first_fees in fees.items():
+        offer = limits[application]
+        monthly = (int(offer["monthly_fee_rate"] * 1_000_000) * offer["amount_fen"] + 500_000) // 1_000_000
+        assert first_fees == monthly + offer["upfront_fee_fen"]
+
+
+def test_works_are_paid_in_two_tranches_that_end_on_the_same_day(run):
+    schedule = [row for row in table(run, "schedule")]
+    ends = collections.defaultdict(dict)
+    for row in schedule:
+        ends[row["application_id"]][row["tranche_no"]] = row["due_date"]
+    product = {row["application_id"]: row["product"] for row in table(run, "limit")}
+    both = [tranches for application, tranches in ends.items() if product[application] == "renovation_loan"]
+    assert both and all(set(tranches) == {1, 2} and tranches[1] == tranches[2] for tranches in both)
+    assert all(set(tranches) == {1} for application, tranches in ends.items() if product[application] != "renovation_loan")
+
+
+def test_who_is_paid_and_on_what_condition(run):
+    product = {row["application_id"]: row["product"] for row in table(run, "limit")}
+    said = {(product[row["application_id"]], row["tranche_no"], row["payee_kind"], row["condition"]) for row in table(run, "disburse_plan")}
+    papers = "contract with the merchant on file"
+    assert said == {
+        ("cash_loan", 1, "borrower", None), ("bridge_loan", 1, "borrower", None),
+        ("renovation_loan", 1, "merchant", papers), ("renovation_loan", 2, "merchant", f"works started; {papers}"),
+    }
+
+
+@pytest.mark.parametrize("as_of, amount, payee", [
+    ("2026-11-24", 50_000_000, "borrower"),  # the phase measure of 2025: 500,000 may be paid to the borrower
+    ("2026-11-24", 50_000_100, "merchant"),
+    ("2025-01-06", 30_000_000, "borrower"),  # before it: 300,000
+    ("2025-01-06", 30_000_100, "merchant"),
+])
+def test_entrusted_payment_above_the_laws_threshold_of_the_date(tmp_path, as_of, amount, payee):
+    loan = {**next(row for row in rows(50) if row["decision"] == "approve" and row["product"] == "cash_loan"), "amount_fen": amount, "grade": "A", "applied_at": "2025-01-02 09:00:00"}
+    run = taken(made_run(tmp_path / "run", [loan], buckets=1, as_of=as_of))
+    assert {row["payee_kind"] for row in table(run, "disburse_plan")} == {payee}
+
+
+def test_workers_and_the_order_of_rows_change_no_byte(tmp_path):
+    applications = rows(300, seed=4)
+    scarce = {"funding.toml": ("capacity = 36_000_000_000", "capacity = 2_000_000")}
+    shuffled = applications[:]
+    random.Random(1).shuffle(shuffled)
+    runs = [
+        taken(made_run(tmp_path / "one", applications, buckets=4, config=scarce), workers=1),
+        taken(made_run(tmp_path / "four", applications, buckets=4, config=scarce), workers=4),
+        taken(made_run(tmp_path / "shuffled", shuffled, buckets=4, config=scarce), workers=2),
+    ]
+    for name in ("funding", "funding_shares", "funding_sources", "disburse_plan", "schedule", "decisions"):
+        contents = [[path.read_bytes() for path in run.whole(name)] for run in runs]
+        assert contents[0] == contents[1] == contents[2], name
+
+
+def test_how_many_buckets_there_are_changes_no_row(tmp_path):
+    applications = rows(200, seed=9)
+    one, eight = (taken(made_run(tmp_path / str(buckets), applications, buckets=buckets)) for buckets in (1, 8))
+    for name in ("funding", "funding_shares", "disburse_plan", "schedule"):
+        key = CONTRACTS[name].key
+        order = lambda row: tuple(row[k] for k in key)  # noqa: E731
+        assert sorted(table(one, name), key=order) == sorted(table(eight, name), key=order)
+
+
+def test_a_batch_without_an_approval_leaves_empty_tables(tmp_path):
+    declined = [{**row, "decision": "decline", "amount_fen": None} for row in rows(5)]
+    run = taken(made_run(tmp_path / "run", declined))
+    assert [len(table(run, name)) for name in ("funding", "funding_shares", "disburse_plan", "schedule", "decisions")] == [0, 0, 0, 0, 5]
+    assert all(source["used_fen"] == 0 for source in table(run, "funding_sources"))
+
+
+def test_an_application_lost_on_the_way_is_an_error_with_the_counts(tmp_path):
+    run = made_run(tmp_path / "run", rows(20), buckets=1)
+    import pyarrow.parquet as pq
+
+    path = run.file("limit", 0)
+    pq.write_table(pq.read_table(path).slice(1), path)
+    with pytest.raises(InternalError) as error:
+        taken(run)
+    assert "20 applications came in, 19 have a limit row, 19 a decision" in str(error.value)
+
+
+def test_a_product_that_the_configuration_forgot_is_paid_at_once_and_decided_last(tmp_path):
+    loan = {**next(row for row in rows(50) if row["decision"] == "approve" and row["grade"] == "A"), "product": "old_loan", "grade": "A"}
+    run = taken(made_run(tmp_path / "run", [loan], buckets=1))
+    plan = table(run, "disburse_plan")
+    assert {(row["tranche_no"], row["payee_kind"], row["condition"]) for row in plan} == {(1, "borrower", None)}
+    assert table(run, "decisions")[0]["decide_by"] == datetime.date(2026, 11, 27)
+
+
+PRODUCTS = load_products(ROOT / "configs")
+
+
+@given(st.dates(datetime.date(2025, 1, 1), datetime.date(2026, 11, 20)))
+def test_no_money_leaves_on_a_closed_day(as_of):
+    plans = Plans.of(PRODUCTS, as_of)
+    calendar = Calendar.around(as_of, 60)
+    assert calendar.is_working(plans.pay_date).all() and (plans.pay_date > np.datetime64(as_of)).all()
+    assert calendar.next_working_day(np.datetime64(as_of) + 1) == plans.pay_date[-1, 0]
+    assert plans.warnings == [] or as_of.year == 2026
+
+
+def test_a_first_due_date_is_about_a_month_away_whatever_the_due_day():
+    for day in (1, 15, 28):
+        products = {"cash_loan": PRODUCTS["cash_loan"].model_copy(update={"due_day": day})}
+        for as_of in (datetime.date(2026, 1, 5) + datetime.timedelta(n) for n in range(0, 330, 7)):
+            plans = Plans.of(products, as_of)
+            first = plans.due_dates(3)[0]
+            assert [d.item().day for d in first] == [day] * 3
+            away = (first[0] - plans.pay_date[0, 0]).astype(int)
+            assert AT_LEAST <= away <= AT_LEAST + 31
+            assert abs(plans.first_days[0, 0] - away) <= 3
+
+
+def test_a_tranche_that_would_come_too_late_goes_with_the_first():
+    plans = Plans.of(PRODUCTS, datetime.date(2026, 11, 24))
+    renovation = np.array([plans.products.index("renovation_loan")] * 2)
+    assert plans.split(renovation, np.array([1, 12]), np.array([101, 101])).tolist() == [[101, 0], [51, 50]]
+
+
+def test_a_year_that_is_not_announced_warns_and_goes_on(tmp_path):
+    run = taken(made_run(tmp_path / "run", rows(5), buckets=1, as_of="2026-12-30"))
+    warnings = [warning["text"] for warning in run.document["warnings"] if warning["ref"] == "calendar-unannounced"]
+    assert len(warnings) == 2 and all("2027" in text for text in warnings)
+    assert warnings[0].startswith("payment dates") and warnings[1].startswith("decision dates")
+
+
+def test_tranches_out_of_order_are_refused():
+    renovation = PRODUCTS["renovation_loan"]
+    with pytest.raises(ConfigError):
+        Plans.of({"renovation_loan": renovation.model_copy(update={"tranches": renovation.tranches[::-1]})}, datetime.date(2026, 11, 24))
