@@ -107,7 +107,7 @@ def _grids(rng, discipline, revolving, age, since_closing) -> tuple[np.ndarray, 
     cure = np.clip(0.78 + 0.1 * discipline, 0.35, 0.97)
     draws = rng.random((_GRID, m))
     kinds = rng.random((_GRID, m))
-    overdue, cells = np.zeros((m, _GRID), np.int8), np.empty((m, _GRID), np.uint8)
+    overdue, cells = np.zeros((m, _GRID), np.int64), np.empty((m, _GRID), np.uint8)
     state = np.zeros(m, np.int64)
     for month in range(_GRID):
         ago = _GRID - month  # the last whole month is 1

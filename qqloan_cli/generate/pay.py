@@ -46,7 +46,7 @@ def draw_papers(block: Block) -> None:
     rng, get = block.rng("pay"), block.get
     salaried = block.work == SALARIED
     slips = salaried & (rng.random(block.n) < 0.49)
-    shown = np.array([0.56, 0.82, 0.78, 0.70, 0.40, 0.30])[block.work]
+    shown = np.array([0.54, 0.80, 0.76, 0.70, 0.40, 0.30])[block.work]
     shown = np.where(salaried & ~slips & ~block.has_fund, 0.78, shown)
     get["has_slips"] = slips & ~block.second
     get["has_statement"] = (rng.random(block.n) < shown) & ~block.second

@@ -157,7 +157,7 @@ def _spending(draw: Draw, lines: Lines, income: np.ndarray) -> None:
     person, _, when = draw.monthly(tenants, 1 + np.arange(block.n) % 10)
     rent = (income[person] * (0.14 + 0.14 * (person * 37 % 101) / 101)).astype(np.int64) // 10_000 * 10_000
     lines.add(person, when, -np.maximum(rent, 50_000), t.rent[person % 3], draw.private(person + 1), SPENDING)
-    person, when = draw.scattered(draw.holders, 4.0)
+    person, when = draw.scattered(draw.holders, 3.1)
     merchant = (rng.random(len(person)) ** 1.3 * len(MERCHANTS)).astype(np.int64)
     fen = np.minimum(income[person] * 0.11 * np.exp(0.9 * rng.standard_normal(len(person))), income[person] * 0.6).astype(np.int64) + 900
     lines.add(person, when, -fen, t.merchant_memos + merchant, t.merchants + merchant, SPENDING)
