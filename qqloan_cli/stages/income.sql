@@ -164,7 +164,8 @@ SELECT
   CASE WHEN o.a IS NOT NULL THEN 'paired' WHEN r.a IS NOT NULL THEN 'recurring' END AS by_pattern,
   o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.a IS NOT NULL)) AS circular,
   CAST(CASE WHEN o.a IS NOT NULL OR k.a IS NOT NULL OR c.amount_fen < 0 THEN 0
-            WHEN r.a IS NOT NULL THEN s.recurring_permille ELSE c.counts_permille END AS SMALLINT) AS counts_permille
+            WHEN r.a IS NOT NULL THEN s.recurring_permille ELSE c.counts_permille END AS SMALLINT) AS counts_permille,
+  c.amount_fen % s.round_fen = 0 AS round_amount
 FROM classed c
 CROSS JOIN income_settings s
 LEFT JOIN own_lines o ON o.a = c.a AND o.src_file = c.src_file AND o.src_row = c.src_row
@@ -176,37 +177,54 @@ SELECT a, ago, CAST(sum(amount_fen * counts_permille) // 1000 AS BIGINT) AS inco
 FROM lines WHERE counts_permille > 0 GROUP BY a, ago;
 
 CREATE OR REPLACE TEMP TABLE bank_facts AS
-SELECT
-  a,
-  max(ago) - min(ago) + 1                                                          AS statement_months,
-  CAST(sum(amount_fen) FILTER (class = 'bonus' AND amount_fen > 0) AS BIGINT)      AS bonus_fen,
-  CAST(sum(amount_fen) FILTER (counts_permille > 0) AS BIGINT)                     AS income_in_window_fen,
-  count(*) FILTER (counts_permille > 0 AND class = 'salary')                       AS pay_lines,
-  count(*) FILTER (counts_permille > 0 AND class = 'salary' AND amount_fen % s.round_fen = 0) AS round_lines,
-  CAST(coalesce(sum(amount_fen) FILTER (class = 'own_transfer' AND amount_fen > 0), 0) AS BIGINT) AS own_in_fen,
-  CAST(coalesce(-sum(amount_fen) FILTER (class IN ('loan_repayment', 'card_repayment')), 0) AS BIGINT) AS repaid_fen,
-  CAST(coalesce(sum(amount_fen) FILTER (class = 'loan_proceeds'), 0) AS BIGINT)    AS loan_proceeds_fen,
-  CAST(coalesce(-sum(amount_fen) FILTER (class = 'gambling' AND amount_fen < 0), 0) AS BIGINT) AS gambling_fen,
-  min(balance_fen)                                                                 AS lowest_balance_fen,
-  CASE WHEN count(balance_fen) > 0 THEN count(*) FILTER (balance_fen < 0) END      AS overdrawn_lines,
-  coalesce(bool_or(circular), false)                                               AS circular
-FROM lines CROSS JOIN income_settings s
-GROUP BY a;
+WITH coverage AS (
+  SELECT
+    a,
+    max(ago) - min(ago) + 1                                                       AS statement_months,
+    min(balance_fen)                                                              AS lowest_balance_fen,
+    CASE WHEN count(balance_fen) > 0 THEN count(*) FILTER (balance_fen < 0) END   AS overdrawn_lines,
+    bool_or(circular)                                                             AS circular
+  FROM lines GROUP BY a
+),
+sums AS (
+  SELECT
+    a,
+    CAST(sum(amount_fen) FILTER (class = 'bonus') AS BIGINT)                      AS bonus_fen,
+    CAST(sum(amount_fen) FILTER (counts_permille > 0) AS BIGINT)                  AS income_in_window_fen,
+    count(*) FILTER (class = 'salary')                                            AS pay_lines,
+    count(*) FILTER (class = 'salary' AND round_amount)                           AS round_lines,
+    CAST(sum(amount_fen) FILTER (class = 'own_transfer') AS BIGINT)               AS own_in_fen,
+    CAST(-sum(amount_fen) FILTER (class IN ('loan_repayment', 'card_repayment')) AS BIGINT) AS repaid_fen,
+    CAST(sum(amount_fen) FILTER (class = 'loan_proceeds') AS BIGINT)              AS loan_proceeds_fen,
+    CAST(-sum(amount_fen) FILTER (class = 'gambling') AS BIGINT)                  AS gambling_fen
+  FROM lines
+  WHERE counts_permille > 0
+    OR (amount_fen > 0 AND class IN ('bonus', 'own_transfer', 'loan_proceeds'))
+    OR (amount_fen < 0 AND class IN ('loan_repayment', 'card_repayment', 'gambling'))
+  GROUP BY a
+)
+SELECT * FROM coverage LEFT JOIN sums USING (a);
 
--- Balances: in order of time each line starts where the one before it ended, but for what banks round away.
--- Where a file gives only days, or the newest first, the order within a day is not known, so an account with breaks is asked
--- again without an order: every line's opening balance must be another's closing balance, but the first.
+-- Balances: every line's opening balance must be another's closing balance, but the first. That needs no order, which files often
+-- do not have within a day, and it forgives what banks round away. Accounts whose lines follow on each other as they stand
+-- cannot have a break, so only the others are looked at closely (rows come sorted; were they not, all would be).
 CREATE OR REPLACE TEMP TABLE balance_breaks AS
-WITH in_order AS (
-  SELECT a, account, balance_fen, balance_fen - amount_fen AS opening_fen,
-    lag(balance_fen) OVER (PARTITION BY a, account ORDER BY booked_at, src_file, src_row) AS before_fen
+WITH as_they_stand AS (
+  SELECT a, account, balance_fen - amount_fen AS opening_fen,
+    lag(a) OVER () AS before_a, lag(account) OVER () AS before_account, lag(balance_fen) OVER () AS before_fen
   FROM lines WHERE balance_fen IS NOT NULL
 ),
+starts_or_breaks AS (
+  SELECT a, account
+  FROM as_they_stand CROSS JOIN income_settings s
+  WHERE before_a IS DISTINCT FROM a OR before_account <> account OR abs(opening_fen - before_fen) > s.balance_rounding_fen
+),
 doubtful AS (
-  SELECT DISTINCT a, account FROM in_order CROSS JOIN income_settings s WHERE abs(opening_fen - before_fen) > s.balance_rounding_fen
+  SELECT a, account FROM starts_or_breaks GROUP BY a, account HAVING count(*) > 1
 ),
 their_lines AS (
-  SELECT i.* FROM in_order i SEMI JOIN doubtful USING (a, account)
+  SELECT a, account, balance_fen, balance_fen - amount_fen AS opening_fen
+  FROM lines SEMI JOIN doubtful USING (a, account) WHERE balance_fen IS NOT NULL
 ),
 differences AS (
   SELECT a, account, fen, sum(n) AS n FROM (
