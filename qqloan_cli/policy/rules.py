@@ -65,10 +65,10 @@ class Rules:
 
     @property
     def select(self) -> str:
-        """SQL: application_id, ``hits`` and ``unknowns`` (bit n for rule n), one row for each of ``facts``."""
+        """SQL: place, ``hits`` and ``unknowns`` (bit n for rule n), one row for each of ``facts``."""
         hits = " | ".join(f"(CASE WHEN {sql} THEN {1 << n}::UBIGINT ELSE 0 END)" for n, sql in enumerate(self.expressions))
         unknowns = " | ".join(f"(CASE WHEN ({sql}) IS NULL THEN {1 << n}::UBIGINT ELSE 0 END)" for n, sql in enumerate(self.expressions))
-        return f"SELECT application_id, {hits} AS hits, {unknowns} AS unknowns FROM facts"
+        return f"SELECT place, {hits} AS hits, {unknowns} AS unknowns FROM facts"
 
     def table(self):
         """The rules as rows: bit, rank (weight), code, effect, unknown, unknown_reason, refer_to, explained_by."""
@@ -95,7 +95,7 @@ class Rules:
             con.register("_facts", facts_table(rows))
             con.execute("CREATE TEMP TABLE facts AS SELECT * FROM _facts")
             asked = ", ".join(f'({sql}) AS "{rule.code}"' for rule, sql in zip(self.rules, self.expressions))
-            return con.sql(f"SELECT {asked} FROM facts ORDER BY application_id").to_arrow_table().to_pylist()
+            return con.sql(f"SELECT {asked} FROM facts ORDER BY place").to_arrow_table().to_pylist()
         finally:
             con.close()
 
@@ -112,13 +112,13 @@ class Rules:
 
 
 def facts_table(rows: list[Facts]):
-    """Rows of facts with every column; application_id numbers them. ConfigError for a name that is no fact."""
+    """Rows of facts with every column; ``place`` numbers them. ConfigError for a name that is no fact."""
     import pyarrow as pa
 
     unknown = sorted({name for row in rows for name in row} - set(KINDS))
     if unknown:
         raise ConfigError("fact-unknown", f"{unknown[0]} is no fact", "rules.toml, examples", "qqloan rule --facts lists them.")
-    columns = {"application_id": pa.array(range(len(rows)), pa.int64())}
+    columns = {"place": pa.array(range(len(rows)), pa.int64())}
     for fact in FACTS:
         columns[fact.name] = _column(fact, [row.get(fact.name) for row in rows])
     return pa.table(columns)

@@ -75,6 +75,7 @@ def _product(place: int, name: str, product: Product) -> dict:
         "place": place, "product": name, "kind": product.kind, "method": product.method, "method_code": METHODS.index(product.method),
         "amount_min_fen": product.amount_min * FEN, "amount_max_fen": product.amount_max * FEN, "amount_step_fen": product.amount_step * FEN,
         "term_usual": product.term_usual, "age_min": product.age_min, "age_max": product.age_max, "age_max_at_end": product.age_max_at_end,
+        "range_words": f"{name}: {product.amount_min:,}.00 to {product.amount_max:,}.00",
         "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
     }
 
@@ -94,7 +95,7 @@ def compute(task: Task) -> None:
 def _price_offers(task: Task) -> None:
     """Leaves ``offers``: the price of every wanted offer."""
     wanted = task.con.sql("SELECT * FROM wanted").to_arrow_table().combine_chunks()
-    column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names if name not in ("application_id", "cost_cap_ppm")}
+    column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names if name != "cost_cap_ppm"}
     terms = Terms(
         column["offered_fen"], column["rate_ppm"], column["term_months"], column["method_code"], column["monthly_fee_fen"], column["upfront_fee_fen"],
     )
@@ -102,7 +103,7 @@ def _price_offers(task: Task) -> None:
     floor_ppm, step_ppm = task.values["cut"]
     priced = price(terms, caps, task.values["legal_is_effective"], floor_ppm, step_ppm)
     offers = pa.table({
-        "application_id": wanted["application_id"],
+        "place": wanted["place"],
         "annual_rate_ppm": priced.annual_rate_ppm,
         "nominal_ppm": priced.nominal_ppm,
         "effective_ppm": priced.effective_ppm,

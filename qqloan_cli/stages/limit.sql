@@ -12,6 +12,7 @@
 CREATE OR REPLACE TEMP TABLE application AS
 WITH first_product AS (SELECT product AS first_name FROM product_book WHERE place = 0)
 SELECT
+  row_number() OVER ()                                                           AS place,           -- joins by number are cheaper than by name
   a.application_id,
   a.applicant_id,
   a.applied_at,
@@ -75,18 +76,23 @@ SELECT
   w.cost_cap_ppm, w.amount_max_fen AS law_amount_max_fen, w.student_loan_banned,
   t.term_months,
   coalesce(a.student_said, v.student)                                            AS student,
-  v.age_years, v.verdict, v.checks,
+  v.age_years, v.verdict,
+  CASE WHEN v.verdict = 'fail'
+    THEN len(list_filter(v.checks, lambda x: x."check" = 'blocklist' AND x.outcome = 'fail')) > 0
+    WHEN v.verdict IS NOT NULL THEN false END                                    AS blocklisted,
   n.id_other_applicants, n.phone_other_applicants, n.device_other_applicants,
   n.applications_1d, n.applications_7d, n.applications_30d, n.declines_90d, n.open_application, n.money_cycle,
   coalesce(n.exposure_fen, 0)                                                    AS exposure_fen,
-  i.monthly_income_fen, i.income_confidence, i.months_covered, i.income_cv, i.income_trend, i.flags, i.reasons AS income_reasons,
+  i.monthly_income_fen, i.income_confidence, i.months_covered, i.income_cv, i.income_trend,
+  list_contains(i.flags, 'I-INFLATED') AS income_inflated, list_contains(i.flags, 'I-CIRCULAR') AS income_circular,
+  list_contains(i.flags, 'I-BALANCE-BREAK') AS balance_break, CAST(len(i.flags) AS INTEGER) AS income_flags,
   i.gambling_fen, i.loan_proceeds_fen, i.statement_months,
   greatest(coalesce(c.account_debt_service_fen, 0), coalesce(i.statement_debt_service_fen, 0))
                                                                                  AS debt_service_fen, -- the same loans seen twice: not their sum
   c.history, c.open_accounts, c.worst_dpd_24m, c.overdue_months_24m, c.consecutive_overdue_24m, c.bad_status, c.currently_overdue,
   c.utilisation, c.unsecured_balance_fen, c.lenders_open, c.microloans_open, c.hard_inquiries_1m, c.hard_inquiries_3m, c.hard_inquiries_6m,
   s.social_band, s.ring_alert, s.ring_size, s.thin_file,
-  m.pd, m.grade, m.score, m.pd_without_social, m.grade_without_social, m.reason_codes AS score_reasons
+  m.pd, m.grade, m.score, m.pd_without_social, m.grade_without_social
 FROM application a
 CROSS JOIN lender l
 JOIN product_book p USING (product)
@@ -106,7 +112,7 @@ CREATE OR REPLACE TEMP MACRO in_yuan(fen) AS CAST(CAST(fen AS DECIMAL(18,0)) * C
 
 CREATE OR REPLACE TEMP TABLE facts AS
 SELECT
-  k.application_id,
+  k.place,
   k.licence,
   k.product,
   k.product_known,
@@ -121,7 +127,7 @@ SELECT
   k.student,
   k.student_loan_banned,
   k.verdict,
-  len(list_filter(k.checks, lambda x: x."check" = 'blocklist' AND x.outcome = 'fail')) > 0 AS blocklisted,
+  k.blocklisted,
   k.id_other_applicants,
   k.phone_other_applicants,
   k.device_other_applicants,
@@ -137,10 +143,10 @@ SELECT
   k.months_covered,
   k.income_cv,
   k.income_trend,
-  list_contains(k.flags, 'I-INFLATED')                                           AS income_inflated,
-  list_contains(k.flags, 'I-CIRCULAR')                                           AS income_circular,
-  list_contains(k.flags, 'I-BALANCE-BREAK')                                      AS balance_break,
-  CAST(len(k.flags) AS INTEGER)                                                  AS income_flags,
+  k.income_inflated,
+  k.income_circular,
+  k.balance_break,
+  k.income_flags,
   in_yuan(k.gambling_fen)                                                        AS gambling,
   in_yuan(k.loan_proceeds_fen)                                                   AS loan_proceeds,
   k.statement_months,
@@ -174,24 +180,24 @@ LEFT JOIN product_purposes u ON u.product = k.product AND u.purpose = k.purpose;
 -- The waterfall, taken twice where it matters: with social evidence, and as if there were none (to see whether that alone would decline).
 CREATE OR REPLACE TEMP TABLE carried AS
 WITH views AS (
-  SELECT application_id, true AS with_social, grade AS known_grade, coalesce(social_band, 'unknown') AS band FROM known
+  SELECT place, true AS with_social, grade AS known_grade, coalesce(social_band, 'unknown') AS band FROM known
   UNION ALL
-  SELECT application_id, false, grade_without_social, 'unknown' FROM known
+  SELECT place, false, grade_without_social, 'unknown' FROM known
   WHERE grade IS DISTINCT FROM grade_without_social OR social_band = 'weak'
 ), counted AS (
   SELECT
-    v.application_id, v.with_social, v.band,
+    k.place, k.application_id, v.with_social, v.band,
     k.product, k.requested_amount_fen, k.amount_min_fen, k.amount_max_fen, k.amount_step_fen, k.term_months, k.on_date,
     k.monthly_income_fen, k.debt_service_fen, k.history, k.overdue_months_24m, k.exposure_fen, k.law_amount_max_fen,
     g.grade AS by_grade, g.multiple_hundredths, g.payment_ppm, g.debt_ppm, g.cap_fen AS grade_cap_fen,
-    b.rate_ppm, b.stressed_rate_ppm, b.payment, b.stressed, c.counts_ppm,
+    b.rate_ppm, b.payment, b.stressed, c.counts_ppm,
     r.without_income_fen, r.person_max_fen, r.history_none_fen, r.history_thin_fen,
     -- A billion yuan a month is more than any income: beyond it the products below would not fit 64 bits.
     CASE WHEN k.monthly_income_fen IS NOT NULL
       THEN least(k.monthly_income_fen, 100_000_000_000) * c.counts_ppm // 1_000_000 END AS counted_fen,
     CASE v.band WHEN 'strong' THEN r.social_strong_ppm WHEN 'weak' THEN r.social_weak_ppm ELSE 0 END AS social_ppm
   FROM views v
-  JOIN known k USING (application_id)
+  JOIN known k USING (place)
   CROSS JOIN limit_row r
   JOIN grade_book g ON g.grade = coalesce(v.known_grade, r.worst_grade)   -- without a score: as the worst; a person decides anyway
   LEFT JOIN payment_book b ON b.product = k.product AND b.grade = g.grade AND b.term_months = k.term_months
@@ -249,5 +255,5 @@ SELECT
   w.* EXCLUDE (with_social),
   coalesce(o.offered_fen, w.offered_fen)                                         AS offered_without_social_fen
 FROM carried w
-LEFT JOIN carried o ON o.application_id = w.application_id AND NOT o.with_social
+LEFT JOIN (SELECT * FROM carried WHERE NOT with_social) o USING (place)
 WHERE w.with_social;

@@ -6,17 +6,13 @@
 
 CREATE OR REPLACE TEMP MACRO in_share(ppm) AS CAST(CAST(ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(9,6));
 CREATE OR REPLACE TEMP MACRO in_words(fen) AS format('{:,}.{:02d}', fen // 100, fen % 100);
-CREATE OR REPLACE TEMP MACRO percent(ppm) AS format('{:g} %', ppm / 10_000);
-CREATE OR REPLACE TEMP MACRO trimmed(number) AS format('{:g}', number);
 
 CREATE OR REPLACE TEMP TABLE limit_decided AS
 SELECT
-  k.*,
-  w.* EXCLUDE (application_id, product, requested_amount_fen, amount_min_fen, amount_max_fen, amount_step_fen, term_months, on_date,
-               monthly_income_fen, debt_service_fen, history, overdue_months_24m, exposure_fen, law_amount_max_fen),
-  s.* EXCLUDE (hits, unknowns),
-  o.annual_rate_ppm, o.nominal_ppm, o.effective_ppm, o.largest_payment_fen, o.upfront_fee_fen, o.repriced, o.over_cap,
-  b.step AS binding_cap, b.code AS binding_code,
+  w.*,
+  k.grade, k.requested_term_months,
+  r.hits, r.unknowns,
+  o.over_cap, o.repriced,
   CASE
     WHEN len(s.declines) > 0 THEN 'declined-by-rule'
     WHEN len(s.refers) > 0 THEN 'referred'
@@ -28,121 +24,132 @@ SELECT
     ELSE 'approved'
   END                                                                            AS outcome
 FROM known k
-JOIN waterfall w USING (application_id)
-JOIN ruled r USING (application_id)
+JOIN waterfall w USING (place)
+JOIN ruled r USING (place)
 JOIN said s USING (hits, unknowns)
-JOIN step_book b ON b.step_no = w.binding_step
-LEFT JOIN offers o USING (application_id);
+LEFT JOIN offers o USING (place);
 
+-- Beside a rule that another stage explains stand that stage's own reasons: of those, the ones that stop.
 CREATE OR REPLACE TEMP TABLE reasoned AS
 WITH explained AS (
   SELECT
-    application_id, outcome,
-    CASE
-      WHEN outcome = 'declined-by-rule' THEN declines
-        || CASE WHEN verify_declines THEN list_transform(list_filter(checks, lambda x: x.outcome = 'fail'), lambda x: x.code) ELSE [] END
-        || CASE WHEN income_declines THEN list_filter(income_reasons || flags, lambda x: list_contains(telling, x)) ELSE [] END
-        || CASE WHEN score_declines THEN score_reasons ELSE [] END
-      WHEN outcome = 'referred' THEN refers
-        || CASE WHEN verify_refers THEN list_transform(list_filter(checks, lambda x: x.outcome = 'refer'), lambda x: x.code) ELSE [] END
-        || CASE WHEN income_refers THEN list_filter(income_reasons || flags, lambda x: list_contains(telling, x)) ELSE [] END
-        || CASE WHEN score_refers THEN score_reasons ELSE [] END
-      WHEN outcome = 'social-alone' THEN ['R-SOCIAL-ALONE', binding_code]
-      WHEN outcome = 'below-minimum' THEN ['L-BELOW-MINIMUM', binding_code]
-      WHEN outcome = 'over-cap' THEN ['P-OVER-CAP']
-      ELSE ['L-APPROVED']
-        || CASE WHEN binding_cap <> 'requested' THEN [binding_code] ELSE [] END
-        || CASE WHEN repriced THEN ['P-REPRICED'] ELSE [] END
-        || CASE WHEN term_months < requested_term_months THEN ['L-TERM-SHORTENED'] ELSE [] END
-        || notes
+    d.place,
+    CASE d.outcome
+      WHEN 'declined-by-rule' THEN s.declines
+        || CASE WHEN s.verify_declines THEN list_transform(list_filter(v.checks, lambda x: x.outcome = 'fail'), lambda x: x.code) ELSE [] END
+        || CASE WHEN s.income_declines THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
+        || CASE WHEN s.score_declines THEN m.reason_codes ELSE [] END
+      WHEN 'referred' THEN s.refers
+        || CASE WHEN s.verify_refers THEN list_transform(list_filter(v.checks, lambda x: x.outcome = 'refer'), lambda x: x.code) ELSE [] END
+        || CASE WHEN s.income_refers THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
+        || CASE WHEN s.score_refers THEN m.reason_codes ELSE [] END
+      WHEN 'social-alone' THEN ['R-SOCIAL-ALONE', b.code]
+      WHEN 'below-minimum' THEN ['L-BELOW-MINIMUM', b.code]
+      WHEN 'over-cap' THEN ['P-OVER-CAP']
+      ELSE ['L-APPROVED', CASE WHEN b.step <> 'requested' THEN b.code END, CASE WHEN d.repriced THEN 'P-REPRICED' END,
+            CASE WHEN d.term_months < d.requested_term_months THEN 'L-TERM-SHORTENED' END] || s.notes
     END                                                                          AS codes
-  FROM limit_decided CROSS JOIN (SELECT telling FROM lender)
+  FROM limit_decided d
+  JOIN said s USING (hits, unknowns)
+  JOIN step_book b ON b.step_no = d.binding_step
+  CROSS JOIN lender l
+  LEFT JOIN verify v USING (application_id)
+  LEFT JOIN income i USING (application_id)
+  LEFT JOIN score m USING (application_id)
 )
 SELECT
-  application_id,
+  place,
   list_filter(codes, lambda x, i: x IS NOT NULL AND list_position(codes, x) = i) AS reason_codes   -- each once, in order of weight
 FROM explained;
 
 CREATE OR REPLACE TEMP TABLE "limit" AS
+WITH told AS (
+  SELECT place, application_id, outcome, outcome = 'approved' AS approved, outcome <> 'declined-by-rule' AS looked_at, hits, unknowns, binding_step,
+    offered_fen, max_amount_fen, payment, debt_service_fen, monthly_income_fen, term_months
+  FROM limit_decided
+)
 SELECT
   d.application_id                                                               AS application_id,
-  d.applicant_id                                                                 AS applicant_id,
-  d.applied_at                                                                   AS applied_at,
-  d.product                                                                      AS product,
-  d.licence                                                                      AS licence,
-  d.region                                                                       AS region,
-  d.purpose                                                                      AS purpose,
-  d.requested_amount_fen                                                         AS requested_amount_fen,
-  coalesce(d.requested_term_months, p.term_usual)                                AS requested_term_months,
-  CASE d.outcome WHEN 'approved' THEN 'approve' WHEN 'referred' THEN 'refer' WHEN 'social-alone' THEN 'refer' ELSE 'decline' END AS decision,
+  k.applicant_id                                                                 AS applicant_id,
+  k.applied_at                                                                   AS applied_at,
+  k.product                                                                      AS product,
+  k.licence                                                                      AS licence,
+  k.region                                                                       AS region,
+  k.purpose                                                                      AS purpose,
+  k.requested_amount_fen                                                         AS requested_amount_fen,
+  coalesce(k.requested_term_months, p.term_usual)                                AS requested_term_months,
+  CASE WHEN d.approved THEN 'approve' WHEN d.outcome IN ('referred', 'social-alone') THEN 'refer' ELSE 'decline' END AS decision,
   r.reason_codes                                                                 AS reason_codes,
-  CASE d.outcome WHEN 'referred' THEN d.desk WHEN 'social-alone' THEN 'credit' END AS refer_to,
-  CASE WHEN d.outcome = 'approved' THEN d.offered_fen END                        AS amount_fen,
-  CASE WHEN d.outcome = 'approved' THEN d.term_months END                        AS term_months,
-  CASE WHEN d.outcome = 'approved' THEN p.method END                             AS method,
-  CASE WHEN d.outcome = 'approved' THEN in_share(d.annual_rate_ppm) END          AS annual_rate,
-  CASE WHEN d.outcome = 'approved' THEN in_share(p.monthly_fee_ppm) END          AS monthly_fee_rate,
-  CASE WHEN d.outcome = 'approved' THEN d.upfront_fee_fen END                    AS upfront_fee_fen,
-  CASE WHEN d.outcome = 'approved' THEN in_share(CASE WHEN l.legal_is_effective THEN d.effective_ppm ELSE d.nominal_ppm END) END AS all_in_annual_cost,
-  CASE WHEN d.outcome = 'approved' THEN in_share(d.nominal_ppm) END              AS all_in_nominal,
-  CASE WHEN d.outcome = 'approved' THEN in_share(d.effective_ppm) END            AS all_in_effective,
-  in_share(d.cost_cap_ppm)                                                       AS cost_cap,
-  CASE WHEN d.outcome = 'approved' THEN d.largest_payment_fen END                AS monthly_payment_fen,
-  CASE WHEN d.outcome <> 'declined-by-rule' THEN d.max_amount_fen END            AS max_amount_fen,
-  CASE WHEN d.outcome <> 'declined-by-rule' THEN d.binding_cap END               AS binding_cap,
+  CASE d.outcome WHEN 'referred' THEN s.desk WHEN 'social-alone' THEN 'credit' END AS refer_to,
+  CASE WHEN d.approved THEN d.offered_fen END                                    AS amount_fen,
+  CASE WHEN d.approved THEN d.term_months END                                    AS term_months,
+  CASE WHEN d.approved THEN p.method END                                         AS method,
+  CASE WHEN d.approved THEN in_share(o.annual_rate_ppm) END                      AS annual_rate,
+  CASE WHEN d.approved THEN in_share(p.monthly_fee_ppm) END                      AS monthly_fee_rate,
+  CASE WHEN d.approved THEN o.upfront_fee_fen END                                AS upfront_fee_fen,
+  CASE WHEN d.approved THEN in_share(CASE WHEN l.legal_is_effective THEN o.effective_ppm ELSE o.nominal_ppm END) END AS all_in_annual_cost,
+  CASE WHEN d.approved THEN in_share(o.nominal_ppm) END                          AS all_in_nominal,
+  CASE WHEN d.approved THEN in_share(o.effective_ppm) END                        AS all_in_effective,
+  in_share(k.cost_cap_ppm)                                                       AS cost_cap,
+  CASE WHEN d.approved THEN o.largest_payment_fen END                            AS monthly_payment_fen,
+  CASE WHEN d.looked_at THEN d.max_amount_fen END                                AS max_amount_fen,
+  CASE WHEN d.looked_at THEN b.step END                                          AS binding_cap,
   -- Existing debts and this loan's monthly burden (the principal of one that falls due at once spread as the waterfall does) over income.
-  CASE WHEN d.outcome <> 'declined-by-rule' AND d.monthly_income_fen > 0
+  CASE WHEN d.looked_at AND d.monthly_income_fen > 0
     THEN (d.debt_service_fen + d.offered_fen * d.payment // 1_000_000) / d.monthly_income_fen END AS dti,
-  d.grade                                                                        AS grade,
-  d.score                                                                        AS score,
-  d.pd                                                                           AS pd,
-  d.rules_hit                                                                    AS rules_hit,
-  d.rules_unknown                                                                AS rules_unknown,
+  k.grade                                                                        AS grade,
+  k.score                                                                        AS score,
+  k.pd                                                                           AS pd,
+  s.rules_hit                                                                    AS rules_hit,
+  s.rules_unknown                                                                AS rules_unknown,
   l.policy_version                                                               AS policy_version
-FROM limit_decided d
-JOIN reasoned r USING (application_id)
-JOIN product_book p ON p.product = d.product
-CROSS JOIN lender l;
+FROM told d
+JOIN known k USING (place)
+JOIN said s USING (hits, unknowns)
+JOIN reasoned r USING (place)
+JOIN step_book b ON b.step_no = d.binding_step
+JOIN product_book p ON p.product = k.product
+CROSS JOIN lender l
+LEFT JOIN offers o USING (place);
 
 -- The waterfall in words, where it was looked at: not for those whom a rule declined before.
 CREATE OR REPLACE TEMP TABLE limit_steps AS
-WITH steps AS (
+WITH income_said AS (
+  SELECT
+    *,
+    'income ' || in_words(counted_fen)
+      || CASE WHEN counts_ppm < 1_000_000 THEN ' (' || format('{:g}', counts_ppm / 10_000) || ' % of ' || in_words(monthly_income_fen) || ')' ELSE '' END AS income_words,
+    CASE WHEN exposure_fen > 0 THEN ' less ' || in_words(exposure_fen) || ' held' ELSE '' END AS held_words
+  FROM limit_decided
+  WHERE outcome <> 'declined-by-rule'
+), steps AS (
   SELECT
     d.application_id,
     d.binding_step,
     unnest([
       {step_no: 1, cap: d.requested_amount_fen, running: d.left_1, basis: 'asked for'},
-      {step_no: 2, cap: d.amount_max_fen, running: d.left_2,
-       basis: d.product || ': ' || in_words(d.amount_min_fen) || ' to ' || in_words(d.amount_max_fen)},
-      {step_no: 3, cap: d.cap_multiple, running: d.left_3,
-       basis: CASE WHEN d.counted_fen IS NULL THEN 'income unknown' ELSE d.income_words || ' x ' || trimmed(d.multiple_hundredths / 100) END},
+      {step_no: 2, cap: d.amount_max_fen, running: d.left_2, basis: p.range_words},
+      {step_no: 3, cap: d.cap_multiple, running: d.left_3, basis: coalesce(d.income_words || ' x ' || g.multiple_words, 'income unknown')},
       {step_no: 4, cap: d.cap_payment, running: d.left_4,
-       basis: percent(d.payment_ppm) || ' of ' || d.income_words || ' = ' || in_words(d.payment_room_fen) || ' a month, '
-         || d.term_words || ' at ' || percent(d.stressed_rate_ppm) || ' (stressed)'},
+       basis: g.payment_words || ' of ' || d.income_words || ' = ' || in_words(d.payment_room_fen) || ' a month, ' || b.stressed_words},
       {step_no: 5, cap: d.cap_debt, running: d.left_5,
-       basis: percent(d.debt_ppm) || ' of ' || d.income_words || ' less debts ' || in_words(d.debt_service_fen) || ' = '
-         || in_words(d.debt_room_fen) || ' a month, ' || d.term_words || ' at ' || percent(d.rate_ppm)},
-      {step_no: 6, cap: d.cap_grade, running: d.left_6,
-       basis: 'grade ' || d.by_grade || ': ' || in_words(d.grade_cap_fen) || CASE WHEN d.social_ppm > 0 THEN ' + ' || percent(d.social_ppm) || ' social' ELSE '' END},
+       basis: g.debt_words || ' of ' || d.income_words || ' less debts ' || in_words(d.debt_service_fen) || ' = '
+         || in_words(d.debt_room_fen) || ' a month, ' || b.rate_words},
+      {step_no: 6, cap: d.cap_grade, running: d.left_6, basis: g.cap_words || CASE WHEN d.social_ppm > 0 THEN r.strong_words ELSE '' END},
       {step_no: 7, cap: d.cap_history, running: d.left_7,
        basis: 'history ' || coalesce(d.history, 'unknown') || ', overdue months ' || coalesce(CAST(d.overdue_months_24m AS VARCHAR), 'unknown')},
       {step_no: 8, cap: d.cap_social, running: d.left_8,
-       basis: d.band || CASE WHEN d.social_ppm < 0 THEN ': policy caps ' || percent(d.social_ppm) WHEN d.social_ppm > 0 THEN ': in the grade''s cap' ELSE ': neutral' END},
-      {step_no: 9, cap: d.cap_regulation, running: d.left_9,
-       basis: CASE WHEN d.law_amount_max_fen IS NULL THEN 'no cap on ' || CAST(d.on_date AS VARCHAR)
-         ELSE in_words(d.law_amount_max_fen) || ' on ' || CAST(d.on_date AS VARCHAR) || ' less ' || in_words(d.exposure_fen) || ' held' END},
-      {step_no: 10, cap: d.cap_exposure, running: d.left_10,
-       basis: in_words(d.person_max_fen) || ' a person less ' || in_words(d.exposure_fen) || ' held'}
+       basis: d.band || CASE WHEN d.social_ppm < 0 THEN r.weak_words WHEN d.social_ppm > 0 THEN ': in the grade''s cap' ELSE ': neutral' END},
+      {step_no: 9, cap: d.cap_regulation, running: d.left_9, basis: w.amount_words || d.held_words},
+      {step_no: 10, cap: d.cap_exposure, running: d.left_10, basis: r.person_max_words || d.held_words}
     ]) AS one
-  FROM (
-    SELECT
-      *,
-      'income ' || in_words(counted_fen) || CASE WHEN counts_ppm < 1_000_000 THEN ' (' || percent(counts_ppm) || ' of ' || in_words(monthly_income_fen) || ')' ELSE '' END
-                                                                                 AS income_words,
-      term_months || ' months'                                                   AS term_words
-    FROM limit_decided
-    WHERE outcome <> 'declined-by-rule'
-  ) d
+  FROM income_said d
+  CROSS JOIN limit_row r
+  JOIN grade_book g ON g.grade = d.by_grade
+  JOIN product_book p ON p.product = d.product
+  JOIN (SELECT on_date, product, coalesce(in_words(amount_max_fen), 'no cap') || ' on ' || CAST(on_date AS VARCHAR) AS amount_words FROM law) w
+    ON w.on_date = d.on_date AND w.product = d.product
+  LEFT JOIN payment_book b ON b.product = d.product AND b.grade = d.by_grade AND b.term_months = d.term_months
 )
 SELECT
   s.application_id                                                               AS application_id,

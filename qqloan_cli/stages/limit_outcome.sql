@@ -59,7 +59,7 @@ LEFT JOIN voiced v USING (hits, unknowns);
 
 CREATE OR REPLACE TEMP TABLE wanted AS
 SELECT
-  w.application_id,
+  w.place,
   w.offered_fen,
   w.term_months,
   w.rate_ppm,
@@ -68,8 +68,8 @@ SELECT
   (w.offered_fen * p.monthly_fee_ppm + 500_000) // 1_000_000                     AS monthly_fee_fen, -- to the nearest fen
   (w.offered_fen * p.upfront_fee_ppm + 500_000) // 1_000_000                     AS upfront_fee_fen
 FROM waterfall w
-JOIN known k USING (application_id)
-JOIN ruled r USING (application_id)
+JOIN known k USING (place)
+JOIN ruled r USING (place)
 JOIN said s USING (hits, unknowns)
 JOIN product_book p ON p.product = w.product
 WHERE len(s.declines) = 0 AND len(s.refers) = 0 AND w.offered_fen >= w.amount_min_fen;
