@@ -29,20 +29,35 @@ JOIN ruled r USING (place)
 JOIN said s USING (hits, unknowns)
 LEFT JOIN offers o USING (place);
 
--- Beside a rule that another stage explains stand that stage's own reasons: of those, the ones that stop.
 CREATE OR REPLACE TEMP TABLE reasoned AS
-WITH explained AS (
+WITH spoken_for AS (
+  -- Beside a rule that another stage explains stand that stage's own reasons: of those, the ones that stop.
+  SELECT
+    d.place,
+    CASE WHEN d.outcome = 'declined-by-rule' THEN s.verify_declines ELSE s.verify_refers END AS by_verify,
+    CASE WHEN d.outcome = 'declined-by-rule' THEN s.income_declines ELSE s.income_refers END AS by_income,
+    CASE WHEN d.outcome = 'declined-by-rule' THEN s.score_declines ELSE s.score_refers END   AS by_score,
+    CASE WHEN d.outcome = 'declined-by-rule' THEN 'fail' ELSE 'refer' END         AS check_outcome,
+    d.application_id
+  FROM limit_decided d JOIN said s USING (hits, unknowns)
+  WHERE d.outcome IN ('declined-by-rule', 'referred')
+), from_stages AS (
+  SELECT
+    f.place,
+    CASE WHEN f.by_verify THEN list_transform(list_filter(v.checks, lambda x: x.outcome = f.check_outcome), lambda x: x.code) ELSE [] END
+      || CASE WHEN f.by_income THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
+      || CASE WHEN f.by_score THEN m.reason_codes ELSE [] END                    AS codes
+  FROM (SELECT * FROM spoken_for WHERE by_verify OR by_income OR by_score) f
+  CROSS JOIN lender l
+  LEFT JOIN verify v USING (application_id)
+  LEFT JOIN income i USING (application_id)
+  LEFT JOIN score m USING (application_id)
+), explained AS (
   SELECT
     d.place,
     CASE d.outcome
-      WHEN 'declined-by-rule' THEN s.declines
-        || CASE WHEN s.verify_declines THEN list_transform(list_filter(v.checks, lambda x: x.outcome = 'fail'), lambda x: x.code) ELSE [] END
-        || CASE WHEN s.income_declines THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
-        || CASE WHEN s.score_declines THEN m.reason_codes ELSE [] END
-      WHEN 'referred' THEN s.refers
-        || CASE WHEN s.verify_refers THEN list_transform(list_filter(v.checks, lambda x: x.outcome = 'refer'), lambda x: x.code) ELSE [] END
-        || CASE WHEN s.income_refers THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
-        || CASE WHEN s.score_refers THEN m.reason_codes ELSE [] END
+      WHEN 'declined-by-rule' THEN s.declines || coalesce(f.codes, [])
+      WHEN 'referred' THEN s.refers || coalesce(f.codes, [])
       WHEN 'social-alone' THEN ['R-SOCIAL-ALONE', b.code]
       WHEN 'below-minimum' THEN ['L-BELOW-MINIMUM', b.code]
       WHEN 'over-cap' THEN ['P-OVER-CAP']
@@ -52,10 +67,7 @@ WITH explained AS (
   FROM limit_decided d
   JOIN said s USING (hits, unknowns)
   JOIN step_book b ON b.step_no = d.binding_step
-  CROSS JOIN lender l
-  LEFT JOIN verify v USING (application_id)
-  LEFT JOIN income i USING (application_id)
-  LEFT JOIN score m USING (application_id)
+  LEFT JOIN from_stages f USING (place)
 )
 SELECT
   place,
