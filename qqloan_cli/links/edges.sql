@@ -9,9 +9,9 @@ SELECT src, dst, k.tie, k.both_ways, k.money,
 FROM social_edges AS e JOIN edge_kinds AS k ON k.kind = coalesce(e.kind, 'friend')
 WHERE (k.tie OR k.money) AND src <> dst AND (coalesce(e.weight, 1) >= 0 OR (SELECT keep_negative FROM graph_rules));
 
-CREATE OR REPLACE TEMP TABLE nodes AS
-SELECT node, CAST(row_number() OVER () - 1 AS INTEGER) AS k
-FROM (SELECT src AS node FROM ties_of_people UNION SELECT dst FROM ties_of_people);
+CREATE OR REPLACE TEMP TABLE all_nodes AS
+SELECT src AS node FROM ties_of_people UNION SELECT dst FROM ties_of_people;
+CREATE OR REPLACE TEMP VIEW nodes AS SELECT CAST(rowid AS INTEGER) AS k, node FROM all_nodes;
 
 CREATE OR REPLACE TEMP TABLE pairs AS
 WITH numbered AS (

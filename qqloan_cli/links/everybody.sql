@@ -1,7 +1,7 @@
 -- Every application whose keys are comparable: this batch and, where there is one, its history.
 -- grain: application. reads: keys (with bucket), history_keys, history_decisions.
 -- writes: everyone (n numbers applications within this session alone; nothing kept depends on it).
-CREATE OR REPLACE TEMP TABLE everyone AS
+CREATE OR REPLACE TEMP TABLE all_applications AS
 WITH earlier AS (  -- an application that stands in the batch is not its own history; decided twice, the later run counts
   SELECT h.*, d.decision, d.amount_fen, d.term_months
   FROM history_keys AS h
@@ -10,7 +10,6 @@ WITH earlier AS (  -- an application that stands in the batch is not its own his
   QUALIFY row_number() OVER (PARTITION BY h.application_id ORDER BY h.run_day DESC, h.run_no DESC) = 1
 )
 SELECT
-  CAST(row_number() OVER () - 1 AS INTEGER) AS n,
   *,
   CAST(date_diff('day', DATE '1900-01-01', CAST(applied_at AS DATE)) AS INTEGER) AS day
 FROM (
@@ -22,3 +21,5 @@ FROM (
     contact_hash, run_day, decision, amount_fen, term_months
   FROM earlier
 );
+
+CREATE OR REPLACE TEMP VIEW everyone AS SELECT rowid AS n, * FROM all_applications;

@@ -46,8 +46,6 @@ def compute(task: Task) -> None:
     _rings(task.con)
     _graph(task, policy)
     task.script(_HERE / "links.sql")
-    for table in ("everyone", "key_uses", "key_ties", "device_ties", "members", "ties", "member_uses", "nodes", "pairs", "asking", "known_outcomes", "ring_of", "graph_of"):
-        task.con.execute(f'DROP TABLE IF EXISTS "{table}"')
 
 
 def _bind_history(task: Task) -> None:
@@ -112,11 +110,10 @@ def _graph(task: Task, policy: SocialPolicy) -> None:
     con = task.con
     task.script(_HERE / "edges.sql")
     nodes = con.execute("SELECT count(*) FROM nodes").fetchall()[0][0]
-    asked = _columns(con, "SELECT n, k, day, month_day FROM asking ORDER BY n")
+    asked = _columns(con, "SELECT n, k, day, month_day FROM asking ORDER BY k, n")
     outcomes = _columns(con, "SELECT k, known, bad FROM known_outcomes ORDER BY k")
-    con.execute("DROP TABLE nodes")
     pairs = Pairs(**_columns(con, "SELECT * FROM pairs"))
-    con.execute("DROP TABLE pairs")
+    con.execute("DROP TABLE all_nodes; DROP TABLE pairs")  # the measures need the room
     asking = Asking(asked["k"], asked["day"], asked["month_day"])
     measures = by_day(pairs, asking, outcomes["k"], outcomes["known"], outcomes["bad"], nodes)
     cycle = policy.graph.money_cycle

@@ -9,8 +9,7 @@ import numpy as np
 from qqloan_cli.links import graph
 from qqloan_cli.links.graph import NEVER
 
-_DAY_BITS = 18  # days from 1900 to the year 2617
-_LAST_DAY = (1 << _DAY_BITS) - 1
+_DAY_BITS = 22  # days of ten thousand years
 
 
 class Pairs(NamedTuple):
@@ -33,36 +32,41 @@ class Asking(NamedTuple):
 
 
 class Timeline:
-    """Events at nodes; how many there had been at a node by a day."""
+    """Events at nodes; how many there had been at a node by a day, for days from ``first_day`` to ``last_day``.
 
-    def __init__(self, nodes: list[np.ndarray], days: list[np.ndarray]) -> None:
-        node, day = np.concatenate(nodes), np.concatenate(days)
-        keep = day != NEVER
-        self._events = (node[keep].astype(np.int64) << _DAY_BITS) | np.minimum(day[keep], _LAST_DAY)
-        self._events.sort()
+    Most ties are older than any application of the batch: those are counted
+    once, and only what came in between is looked up by day.
+    """
+
+    def __init__(self, ends: list[tuple[np.ndarray, np.ndarray]], nodes: int, first_day: int, last_day: int) -> None:
+        self._before, between = np.zeros(nodes, np.int64), []
+        for node, day in ends:
+            self._before += np.bincount(node[day <= first_day], minlength=nodes)
+            recent = (day > first_day) & (day <= last_day)
+            between.append((node[recent].astype(np.int64) << _DAY_BITS) | (day[recent] - first_day))
+        self._first_day, self._between = first_day, np.sort(np.concatenate(between))
 
     def until(self, node: np.ndarray, day: np.ndarray) -> np.ndarray:
         first = node.astype(np.int64) << _DAY_BITS
-        return np.searchsorted(self._events, first | np.minimum(day, _LAST_DAY), side="right") - np.searchsorted(self._events, first)
+        return self._before[node] + np.searchsorted(self._between, first | (day - self._first_day), side="right") - np.searchsorted(self._between, first)
 
 
 def by_day(pairs: Pairs, asking: Asking, outcome_node: np.ndarray, known: np.ndarray, bad: np.ndarray, nodes: int) -> dict[str, np.ndarray]:
     """Neighbours and their outcomes as of each application's day; int64 arrays."""
     a, b, ab, ba = pairs.a, pairs.b, pairs.a_to_b, pairs.b_to_a
     node, day = asking.node, asking.day
+    first_day, last_day = (int(day.min()), int(day.max())) if len(day) else (0, 0)
+
+    def until(at_a: np.ndarray, at_b: np.ndarray) -> np.ndarray:
+        return Timeline([(a, at_a), (b, at_b)], nodes, first_day, last_day).until(node, day)
+
     either, both = np.minimum(ab, ba), np.maximum(ab, ba)
-    answers = {
-        "degree": Timeline([a, b], [either, either]).until(node, day),
-        "in_degree": Timeline([a, b], [ba, ab]).until(node, day),
-        "out_degree": Timeline([a, b], [ab, ba]).until(node, day),
-        "reciprocal": Timeline([a, b], [both, both]).until(node, day),
-    }
+    answers = {"degree": until(either, either), "in_degree": until(ba, ab), "out_degree": until(ab, ba), "reciprocal": until(both, both)}
     for name, learnt in (("neighbours_known", known), ("neighbours_bad", bad)):
         of_node = np.full(nodes, NEVER, np.int32)
         of_node[outcome_node] = learnt
         # a neighbour's outcome is seen once both the tie and the outcome are there
-        at_a, at_b = np.maximum(either, of_node[b]), np.maximum(either, of_node[a])
-        answers[name] = Timeline([a, b], [at_a, at_b]).until(node, day)
+        answers[name] = until(np.maximum(either, of_node[b]), np.maximum(either, of_node[a]))
     return answers
 
 
