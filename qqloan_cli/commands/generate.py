@@ -24,9 +24,12 @@ def generate(
     dry_run: DryRun = False,
 ) -> int:
     """A coherent synthetic lender of any size: its files, and in truth/ what is really so, to measure by."""
+    import os
     import shutil
     import time
 
+    from qqloan_cli.engine.files import only_writer
+    from qqloan_cli.engine.walk import memory_mb
     from qqloan_cli.generate import lender
     from qqloan_cli.reports import console
 
@@ -42,21 +45,19 @@ def generate(
             said.say(f"{name:<17} about {rows:>13,} rows {rows * (csv_bytes if format == 'csv' else parquet_bytes) / 1e6:>9,.1f} MB")
         return 0
     started = time.perf_counter()
+    out = Path(os.path.abspath(out))
     beside = out.with_name(f".{out.name}.building")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    said.started("generate", applicants)
-    try:
-        order = lender.Order(applicants, seed, lender.days(date), format, beside)
-        rows = lender.generate(order, as_workers(workers), lambda count: said.advanced("generate", count))
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
-    from qqloan_cli.engine.walk import memory_mb
-
+    with only_writer(out, said):
+        shutil.rmtree(beside, ignore_errors=True)  # left by one that was killed
+        beside.mkdir()
+        said.started("generate", applicants)
+        try:
+            order = lender.Order(applicants, seed, lender.days(date), format, beside)
+            rows = lender.generate(order, as_workers(workers), lambda count: said.advanced("generate", count))
+            os.rename(beside, out)  # an empty folder of that name gives way
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
     said.finished("generate", applicants, sum(rows[name] for name in lender.INPUTS), time.perf_counter() - started, memory_mb())
     for name in lender.INPUTS:
         said.say(f"  {name:<17} {rows[name]:>13,} rows")

@@ -50,7 +50,7 @@ def draw_applications(block: Block) -> None:
 
     # what for
     product = some_of(rng, _SHARES, n)
-    product = np.where((age >= 57) & (product > 0), 0, product)
+    product = np.where((age >= 57) | (age < 22.2), 0, product)  # the other two are not for everybody
     asked, term, purpose = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
     taste, pick, why = rng.standard_normal(n), rng.random(n), rng.random(n)
     for number, (months, least, most, step, terms) in enumerate(_ASKED):

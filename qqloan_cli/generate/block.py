@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 BLOCK = 16_384
-_TOPICS = ("people", "application", "faults", "rings", "pay", "credit", "statements", "social", "edges", "outcomes", "truth")
+_TOPICS = ("people", "application", "faults", "rings", "pay", "credit", "statements", "social", "edges", "outcomes", "truth", "families")
 EPOCH = datetime.date(1970, 1, 1)
 
 SALARIED, SELF_EMPLOYED, GIG, PENSIONER, UNEMPLOYED, STUDENT = range(6)

@@ -61,6 +61,7 @@ FAULTS = (
 )
 CODE = {fault.code: number for number, fault in enumerate(FAULTS)}
 RING_SHARE, RING_LEAST, RING_MOST = 0.012, 4, 12
+FAMILY_SHARE = 0.015
 _BEFORE_1984 = [code for code, year in RETIRED.items() if year > 2009]
 
 
@@ -81,6 +82,7 @@ def plant(block: Block) -> None:
     rest = order[free]
     _identity(block, rng, rest)
     rest = _rings(block, rest)
+    _families(block, rest)
     _papers(block, rng)
     index = block.first + np.arange(n)
     owner = np.where(block.second, block.first + block.same_as, index)
@@ -185,6 +187,21 @@ def _rings(block: Block, rest: np.ndarray) -> np.ndarray:
         get["account_age"][members] = rng.integers(20, 200, len(members))
         get["residence"][members] = block.residence[members[0]]
     return free[start:]
+
+
+def _families(block: Block, rest: np.ndarray) -> None:
+    """Couples who both apply: each names the other as contact, some from one device. Nothing is wrong with them."""
+    rng, get = block.rng("families"), block.get
+    get["family"] = np.full(block.n, -1)
+    couples = int(block.n * FAMILY_SHARE / 2)
+    one, two = rest[: couples], rest[couples: 2 * couples]
+    one = one[: len(two)]
+    get["family"][one], get["family"][two] = two, one
+    whole = (block.phone[:, 11:] == 0).all(axis=1)
+    one, two = (side[whole[one] & whole[two]] for side in (one, two))
+    get["contact"][one], get["contact"][two] = block.phone[two, :11], block.phone[one, :11]
+    together = rng.random(len(one)) < 0.3
+    get["device"][two[together]] = block.device[one[together]]
 
 
 def _papers(block: Block, rng: np.random.Generator) -> None:

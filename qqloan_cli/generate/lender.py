@@ -27,9 +27,9 @@ INPUTS = (
 TRUTH = ("truth_applications", "truth_outcomes", "truth_lines")
 # Rows for each applicant, and bytes a row in CSV and in Parquet: for --dry-run.
 SIZES = {
-    "applicants": (1.0, 330, 170), "payroll": (2.1, 75, 22), "provident_fund": (2.7, 80, 9), "bank_statements": (12.0, 125, 42),
-    "credit_accounts": (1.2, 125, 45), "credit_inquiries": (1.5, 60, 10), "wealth": (1.5, 33, 11), "social_activity": (5.0, 48, 20),
-    "social_edges": (2.0, 48, 22), "outcomes": (0.08, 40, 12), "blocklist": (0.013, 60, 25),
+    "applicants": (1.0, 285, 128), "payroll": (2.09, 77, 18), "provident_fund": (2.78, 83, 8), "bank_statements": (12.2, 94, 26),
+    "credit_accounts": (1.28, 112, 22), "credit_inquiries": (1.45, 52, 7), "wealth": (1.5, 30, 10), "social_activity": (5.0, 43, 13),
+    "social_edges": (2.02, 42, 11), "outcomes": (0.08, 38, 14), "blocklist": (0.013, 55, 25),
 }
 
 

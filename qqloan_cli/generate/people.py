@@ -8,8 +8,8 @@ from qqloan_cli.generate.block import GIG, PENSIONER, SALARIED, SELF_EMPLOYED, S
 from qqloan_cli.generate.pay import MONTHS, net_pay
 from qqloan_cli.generate.vocabulary import CIRCLE_FIRMS, employers
 
-_YOUNGEST, _OLDEST = 22, 64
-_KINDS = np.cumsum([0.685, 0.125, 0.085, 0.02, 0.06, 0.025])  # of WORK, before age has its say
+_YOUNGEST, _OLDEST = 20, 64
+_KINDS = np.cumsum([0.71, 0.125, 0.085, 0.02, 0.055, 0.005])  # of WORK, before age has its say
 _FUND_RATES = np.array([50, 70, 80, 100, 120])  # per mille
 _SPECIAL = np.array([0, 0, 1_000, 1_500, 3_000]) * 100  # special extra deductions a month, fen
 
@@ -32,7 +32,7 @@ def draw_people(block: Block) -> None:
     work = some_of(rng, _KINDS, n)
     old, any_age = age >= 55, rng.random(n)
     work = np.where(old & (any_age < 0.45), PENSIONER, np.where((work == PENSIONER) & (age < 50), SALARIED, work))
-    work = np.where((work == STUDENT) & (age > 24), SALARIED, work)
+    work = np.where(age < 24, np.where(any_age < 0.12, STUDENT, work), np.where(work == STUDENT, SALARIED, work))
     get["work"] = work.astype(np.int8)
     salaried = work == SALARIED
 
@@ -40,10 +40,10 @@ def draw_people(block: Block) -> None:
     get["employer"] = np.where(salaried, (firms * rng.random(n) ** 2).astype(np.int64), -1)  # some firms are large
     get["former_employer"] = np.where(salaried, (firms * rng.random(n) ** 2).astype(np.int64), -1)
     tenure = (rng.exponential(44, n) * np.exp(0.25 * get["discipline"])).astype(np.int64) + 1
-    get["tenure"] = np.where(salaried, np.minimum(tenure, ((age - 20) * 12).astype(np.int64)), -1)  # months with this employer
+    get["tenure"] = np.where(salaried, np.minimum(tenure, ((age - 19) * 12).astype(np.int64)), -1)  # months with this employer
 
     z = 0.2 * get["discipline"] + np.sqrt(1 - 0.04) * rng.standard_normal(n)
-    career = 0.25 * np.minimum((age - 22) / 20, 1) - 0.15
+    career = 0.25 * np.minimum((age - 20) / 20, 1) - 0.15
     gross = np.exp(np.log(10_800) + career + 0.48 * z)
     get["gross"] = (np.clip(gross, 3_000, 90_000) * 100).astype(np.int64) // 1000 * 1000
     get["pay_day"] = np.array([5, 8, 10, 10, 15, 15, 20, 25, 28, 30])[rng.integers(0, 10, n)]
@@ -58,7 +58,7 @@ def draw_people(block: Block) -> None:
     get["special"] = _SPECIAL[rng.integers(0, 5, n)]
     net = net_pay(get["gross_months"], get["fund_rate"] * get["has_fund"], get["special"], block.as_of)
 
-    own = np.exp(np.log(9_800) + 0.55 * z) * np.exp(0.22 * rng.standard_normal((MONTHS, n)))
+    own = np.exp(np.log(9_800) + 0.55 * z) * np.exp(0.16 * rng.standard_normal((MONTHS, n)))
     gig = np.exp(np.log(6_300) + 0.33 * z) * np.exp(0.12 * rng.standard_normal((MONTHS, n)))
     pension = np.broadcast_to(np.exp(np.log(4_400) + 0.33 * z), (MONTHS, n))
     benefit = np.broadcast_to(np.where(rng.random(n) < 0.5, 1_650.0, 0.0), (MONTHS, n))
@@ -68,5 +68,5 @@ def draw_people(block: Block) -> None:
     still = ~get["before"][:, :-1]
     get["income"] = (net[:, :-1] * still).sum(axis=1) // np.maximum(still.sum(axis=1), 1)
     get["income"] = np.where(still.any(axis=1), get["income"], net[:, -1])
-    get["margin"] = np.clip(0.6 + 0.08 * rng.standard_normal(n), 0.35, 0.85)  # of the turnover of those in business
+    get["margin"] = np.clip(0.62 + 0.05 * rng.standard_normal(n), 0.45, 0.8)  # of the turnover of those in business
     get["account_age"] = (365 * np.exp(1.1 + 0.3 * get["ties"] + 0.7 * rng.standard_normal(n))).astype(np.int64)

@@ -18,7 +18,7 @@ from qqloan_cli.generate.vocabulary import BLOCK_REASONS
 
 EDGE_KINDS = ("friend", "transfer", "contact", "shared_device")
 FRIEND, TRANSFER, CONTACT, DEVICE = range(4)
-_KIND_SHARES = np.array([0.56, 0.80, 0.97])
+_KIND_SHARES = np.array([0.57, 0.81, 0.99])
 _OTHERS = 0.3  # nodes who do not apply, for each applicant
 _TIES = 1.52  # drawn for each applicant; with the way back of friends and ring ties about two edges
 
@@ -79,6 +79,8 @@ def edges_and_outcomes(block: Block) -> tuple[dict[str, pa.Array], dict[str, pa.
     heaviest = weight[near].argmax(axis=0)  # of three who are near, the one with most ties: hubs grow
     dst = near[np.where(rng.random(ties) < 0.6, heaviest, 0), np.arange(ties)]
     kind = np.searchsorted(_KIND_SHARES, rng.random(ties))
+    ringed = np.flatnonzero(block.ring >= 0)
+    kind = np.where((kind == DEVICE) & (np.isin(src, ringed) | np.isin(dst, ringed)), FRIEND, kind)
     both_ways = (kind == FRIEND) & (rng.random(ties) < 0.55)
     since = block.as_of - 10 - (rng.exponential(700, ties)).astype(np.int64)
     strength = np.where(kind == TRANSFER, 1 + rng.poisson(4, ties), 1)

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from qqloan_cli.generate import columns
 from qqloan_cli.generate.block import WORK, Block
-from qqloan_cli.generate.faults import CODE, FAULTS, RING_LEAST, RING_SHARE
+from qqloan_cli.generate.faults import CODE, FAMILY_SHARE, FAULTS, RING_LEAST, RING_SHARE
 
 A = -3.72
 _FORGED = ("pay-inflated", "pay-invented", "statement-forged")
@@ -62,6 +62,7 @@ def truth_applications(block: Block) -> dict[str, pa.Array]:
         "pay_forged": pa.array(np.isin(block.fault, [CODE[code] for code in _FORGED])),
         "fault": columns.words(codes, block.fault), "ring_id": columns.only(ring, block.ring >= 0),
         "shares_with": columns.only(block.application_ids.take(pa.array(np.maximum(same, 0))), same >= 0),
+        "family_with": columns.only(block.application_ids.take(pa.array(np.maximum(block.family, 0))), block.family >= 0),
         "retired_region": pa.array(block.retired_region), "true_pd": pa.array(block.pd), "bad": pa.array(block.bad),
     }
 
@@ -82,7 +83,7 @@ Nothing here is input: the names begin with `truth_` and no command reads them b
 
 - `truth_applications.parquet`: a row an application: true monthly income (yuan, after tax, regular pay or margin alone, the mean of the
   six whole months before, at today's work), kind of work, forged pay, what was planted, ring, the application whose numbers it shares,
-  true probability of going bad within twelve months, and whether it did.
+  the spouse who applies too, true probability of going bad within twelve months, and whether it did.
 - `truth_outcomes.parquet`: application_id, applicant_id, decided_at, observed_at, bad. To train on.
 - `truth_lines.parquet`: statement lines that are not regular pay nor spending, by what they truly are: own transfers (fund and
   wallet moves too), refunds, expense claims, fund withdrawals, bonuses, loan proceeds, gifts, circular money, raised pay.
@@ -95,7 +96,8 @@ Nothing here is input: the names begin with `truth_` and no command reads them b
 
 ## Planted
 
-About {RING_SHARE:.1%} of the applicants are in rings of {RING_LEAST} and more who share a device, a contact or cards and pass money round. One fault at most in a person:
+About {RING_SHARE:.1%} of the applicants are in rings of {RING_LEAST} and more who share a device, a contact or cards and pass money round;
+{FAMILY_SHARE:.1%} are couples who name each other as contact, some with one device: a trap, harmless. One fault at most in a person:
 
 | fault | share | what |
 |---|---|---|
