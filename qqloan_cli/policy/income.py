@@ -112,6 +112,7 @@ class Combine(_Strict):
     payroll_alone: float = Share
     payroll_unseen: float = Share
     fund_alone: float = Share
+    fund_lag: float = Share
     stated_verified: float = Share
     unseen_after_months: int = Field(ge=1)
 

@@ -1,0 +1,60 @@
+"""Whether a whole configuration can be right: every file by itself, then what they say of one another, then the rules' own examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+from qqloan_cli.errors import QqloanError
+from qqloan_cli.policy.credit import load_credit
+from qqloan_cli.policy.funding import load_funding
+from qqloan_cli.policy.income import load_income
+from qqloan_cli.policy.limits import load_limits
+from qqloan_cli.policy.price import load_price
+from qqloan_cli.policy.products import load_lender, load_products
+from qqloan_cli.policy.reasons import load_reasons
+from qqloan_cli.policy.regulation import load_regulation
+from qqloan_cli.policy.rules import load_rules
+from qqloan_cli.policy.scale import load_scale
+from qqloan_cli.policy.social import load_social
+from qqloan_cli.policy.tax import load_tax
+from qqloan_cli.policy.verify import load_verify
+
+LOADERS: tuple[tuple[str, Callable], ...] = (
+    ("products.toml", load_products), ("lender.toml", load_lender), ("verify.toml", load_verify), ("income.toml", load_income),
+    ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
+    ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
+)
+
+
+def check(config_dir: Path) -> list[dict]:
+    """One row for each file and each agreement: what, ok, says. Nothing is raised: all findings come at once."""
+    rows = []
+    loaded = {name: _try(rows, name, lambda load=load: load(config_dir)) for name, load in LOADERS}
+    products, limits, scale = loaded["products.toml"], loaded["limit.toml"], loaded["scale.toml"]
+    if products and limits:
+        _try(rows, "price.toml", lambda: load_price(config_dir, products, limits))
+    if limits and scale:
+        have, want = [grade.grade for grade in limits.grade], [grade.grade for grade in scale.grades]
+        _say(rows, "grades of limit.toml and scale.toml", have == want, f"{' '.join(have)} against {' '.join(want)}")
+    if products and loaded["funding.toml"]:
+        named = {product for source in loaded["funding.toml"].sources.values() for product in source.products or []}
+        _say(rows, "products that funding.toml names", named <= set(products), f"unknown: {', '.join(sorted(named - set(products)))}")
+    if loaded["rules.toml"]:
+        wrong = loaded["rules.toml"].check_examples()
+        _say(rows, "examples of rules.toml", not wrong, "; ".join(wrong))
+    return rows
+
+
+def _try(rows: list[dict], what: str, load: Callable):
+    try:
+        found = load()
+    except QqloanError as error:
+        rows.append({"what": what, "ok": False, "says": f"{error.ref}: {error.what}" + (f" ({error.where})" if error.where else "")})
+        return None
+    rows.append({"what": what, "ok": True, "says": ""})
+    return found
+
+
+def _say(rows: list[dict], what: str, ok: bool, says: str) -> None:
+    rows.append({"what": what, "ok": ok, "says": "" if ok else says})
