@@ -124,7 +124,7 @@ WITH facts AS (
       ELSE 'current'
     END AS region_status,
     CASE WHEN p.phone IS NOT NULL THEN coalesce(pp.kind, 'unknown') END AS phone_kind,
-    CASE WHEN regexp_full_match(p.card, '[0-9]{16,19}') THEN luhn(CAST(p.card AS UBIGINT)) % 10 = 0 END AS card_digit_agrees,
+    CASE WHEN length(p.card) BETWEEN 16 AND 19 AND NOT regexp_matches(p.card, '[^0-9]') THEN luhn(CAST(p.card AS UBIGINT)) % 10 = 0 END AS card_digit_agrees,
     b.code AS block_code,
     l.id_other_applicants, l.phone_other_applicants, l.card_other_applicants, l.device_other_applicants, l.contact_other_applicants,
     l.applications_1d, l.applications_7d, l.applications_30d, l.applications_90d, l.open_application, l.declines_90d
@@ -242,12 +242,15 @@ codes_found AS (  -- one code may stand under two checks: it is said once
 ),
 reasons_found AS (
   SELECT found, list(code ORDER BY weight, place) AS reasons FROM codes_found GROUP BY found
+),
+in_words AS (
+  SELECT v.found, v.verdict, v.checks, coalesce(r.reasons, ['V-OK']) AS reasons FROM verdicts AS v LEFT JOIN reasons_found AS r ON r.found = v.found
 )
 SELECT
   f.application_id,
   f.applicant_id,
   v.verdict,
-  coalesce(w.reasons, ['V-OK']) AS reasons,
+  v.reasons,
   v.checks,
   f.id_kind,
   f.id_region,
@@ -260,4 +263,4 @@ SELECT
   f.phone_hash,
   f.card_hash,
   f.device_hash
-FROM findings AS f JOIN verdicts AS v ON v.found = f.found LEFT JOIN reasons_found AS w ON w.found = f.found;
+FROM findings AS f JOIN in_words AS v ON v.found = f.found;
