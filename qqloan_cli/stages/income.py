@@ -51,7 +51,7 @@ def _one_row(policy: IncomePolicy) -> dict[str, object]:
         "returned_permille": _permille(policy.circular.returned_share), "circular_months": policy.circular.months,
         "agree_permille": _permille(combine.agree_within), "inflated_permille": _permille(combine.inflated_over),
         "payroll_alone_permille": _permille(combine.payroll_alone), "payroll_unseen_permille": _permille(combine.payroll_unseen),
-        "fund_alone_permille": _permille(combine.fund_alone), "stated_permille": _permille(combine.stated_verified),
+        "fund_alone_permille": _permille(combine.fund_alone), "fund_lag_permille": _permille(1 + combine.fund_lag), "stated_permille": _permille(combine.stated_verified),
         "unseen_after_months": combine.unseen_after_months,
         "high_months": policy.confidence.high_months, "medium_months": policy.confidence.medium_months,
         "recent_rise": signs.recent_rise, "round_fen": signs.round_fen, "round_permille": _permille(signs.round_share),
@@ -110,7 +110,7 @@ def _net_of_gross(task: Task) -> None:
         FROM payroll p SEMI JOIN gross_only g ON g.applicant_id = p.applicant_id
         LEFT JOIN place l ON l.applicant_id = p.applicant_id
         LEFT JOIN paid_in i ON i.applicant_id = p.applicant_id AND i.month = date_trunc('month', p.pay_date)
-        ORDER BY segment, p.pay_date, p.src_file, p.src_row
+        ORDER BY segment, p.pay_date, gross_fen, wanted, p.src_file, p.src_row
     """).to_arrow_table()
     column = {name: slips.column(name).to_numpy() for name in slips.column_names if name not in ("region", "on_month")}
     rates = _rates(task, slips.column("region"), slips.column("on_month"))

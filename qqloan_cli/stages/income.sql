@@ -43,7 +43,8 @@ WHERE b.currency <> s.currency;
 
 -- Overlapping exports bring a line twice: by the bank's own number; without one, by account, time, amount and balance;
 -- without a balance, the n-th such line of one file is the n-th of another. True repeats, which differ in these, stay.
--- The hash only narrows the search: what is equal is decided on the columns themselves.
+-- The hash only narrows the search: what is equal is decided on the columns themselves, and which of them stays by what it says,
+-- never by its place in a file.
 CREATE OR REPLACE TEMP TABLE counted_once AS
 WITH hashed AS (
   SELECT hash(a, account, coalesce(line_id, ''), CASE WHEN line_id IS NULL THEN booked_at END, CASE WHEN line_id IS NULL THEN amount_fen END,
@@ -54,15 +55,15 @@ alike AS (
   SELECT h FROM hashed GROUP BY h HAVING count(*) > 1
 ),
 perhaps AS (
-  SELECT b.*, CAST(b.src_file AS BIGINT) << 40 | b.src_row AS place
-  FROM booked b SEMI JOIN alike ON alike.h = hash(b.a, b.account, coalesce(b.line_id, ''), CASE WHEN b.line_id IS NULL THEN b.booked_at END,
+  SELECT b.*, CAST(b.src_file AS BIGINT) << 40 | b.src_row AS place, m.memo, c.counterparty
+  FROM booked b LEFT JOIN memo_rules m USING (memo_no) LEFT JOIN counterparty_rules c USING (counterparty_no) SEMI JOIN alike ON alike.h = hash(b.a, b.account, coalesce(b.line_id, ''), CASE WHEN b.line_id IS NULL THEN b.booked_at END,
     CASE WHEN b.line_id IS NULL THEN b.amount_fen END, CASE WHEN b.line_id IS NULL THEN b.balance_fen END)
 ),
 numbered AS (
-  SELECT a, place, row_number() OVER (PARTITION BY a, account, line_id ORDER BY place) AS nth
+  SELECT a, place, row_number() OVER (PARTITION BY a, account, line_id ORDER BY booked_at, amount_fen, balance_fen, memo, counterparty, place) AS nth
   FROM perhaps WHERE line_id IS NOT NULL
   UNION ALL
-  SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, balance_fen ORDER BY place)
+  SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, balance_fen ORDER BY memo, counterparty, place)
   FROM perhaps WHERE line_id IS NULL AND balance_fen IS NOT NULL
   UNION ALL
   SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, nth ORDER BY place) FROM (
@@ -85,9 +86,9 @@ close_ends AS (
   SELECT
     o.a, o.src_file AS out_file, o.src_row AS out_row, i.src_file AS in_file, i.src_row AS in_row, i.ago, i.rule_no,
     row_number() OVER (PARTITION BY o.a, o.src_file, o.src_row
-      ORDER BY abs(i.on_date - o.on_date), i.booked_at, i.src_file, i.src_row) AS nearest_in,
+      ORDER BY abs(i.on_date - o.on_date), i.booked_at, i.account, i.rule_no, i.balance_fen, i.src_file, i.src_row) AS nearest_in,
     row_number() OVER (PARTITION BY i.a, i.src_file, i.src_row
-      ORDER BY abs(i.on_date - o.on_date), o.booked_at, o.src_file, o.src_row) AS nearest_out
+      ORDER BY abs(i.on_date - o.on_date), o.booked_at, o.account, o.rule_no, o.balance_fen, o.src_file, o.src_row) AS nearest_out
   FROM ends o CROSS JOIN income_settings s
   JOIN ends i ON i.a = o.a AND i.amount_fen = -o.amount_fen AND i.account <> o.account AND abs(i.on_date - o.on_date) <= s.days_apart
   WHERE o.amount_fen < 0
@@ -243,7 +244,7 @@ SELECT a, CAST(sum(greatest(breaks, 0)) AS INTEGER) AS breaks FROM unmatched GRO
 
 CREATE OR REPLACE TEMP TABLE pay_slips AS
 SELECT
-  x.a, p.pay_date, p.employer, coalesce(p.net_fen, g.net_fen) AS net_fen,
+  x.a, p.pay_date, p.employer, coalesce(p.net_fen, g.net_fen) AS net_fen, coalesce(p.net_fen, p.gross_fen) AS said_fen,
   CAST(x.applied_month - (year(p.pay_date) * 12 + month(p.pay_date)) AS TINYINT) AS ago,
   p.src_file, p.src_row
 FROM payroll p

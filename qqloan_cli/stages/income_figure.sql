@@ -35,7 +35,7 @@ confirmed AS (
       WHEN payroll IS NOT NULL AND bank IS NOT NULL AND fund IS NOT NULL THEN greatest(least(payroll, bank), least(fund, greatest(payroll, bank)))
       WHEN payroll IS NOT NULL AND bank IS NOT NULL THEN least(payroll, bank)
       WHEN payroll IS NOT NULL AND fund IS NOT NULL
-        THEN least(payroll, greatest(fund, least(payroll * s.payroll_alone_permille // 1000, coalesce(fund_most, payroll))))
+        THEN least(payroll, greatest(fund, least(payroll * s.payroll_alone_permille // 1000, coalesce(fund_most * s.fund_lag_permille // 1000, payroll))))
       WHEN bank IS NOT NULL AND fund IS NOT NULL THEN greatest(bank, fund * s.fund_alone_permille // 1000)
       WHEN bank IS NOT NULL THEN bank
       WHEN fund IS NOT NULL THEN fund * s.fund_alone_permille // 1000
@@ -59,10 +59,9 @@ conservative_income AS (
       WHEN unseen THEN 'payroll-unseen-in-bank'
       ELSE 'payroll-alone'
     END AS rule,
-    -- the highest two amounts that confirm each other
-    coalesce((greatest(payroll, bank) - least(payroll, bank)) * 1000 <= s.agree_permille * greatest(payroll, bank), false)
-      OR coalesce((greatest(payroll, fund) - least(payroll, fund)) * 1000 <= s.agree_permille * greatest(payroll, fund), false)
-      OR coalesce((greatest(bank, fund) - least(bank, fund)) * 1000 <= s.agree_permille * greatest(bank, fund), false) AS agree,
+    coalesce(abs(payroll - bank) * 1000 <= s.agree_permille * greatest(payroll, bank), false)
+      OR coalesce(abs(payroll - fund) * 1000 <= s.agree_permille * greatest(payroll, fund), false)
+      OR coalesce(abs(bank - fund) * 1000 <= s.agree_permille * greatest(bank, fund), false) AS agree,
     coalesce(payroll * 1000 > s.inflated_permille * bank, false)
       OR coalesce(payroll * 1000 > s.inflated_permille * fund_most, false) AS inflated
   FROM confirmed
@@ -124,17 +123,17 @@ FROM signs;
 -- Only lines that went into a figure.
 CREATE OR REPLACE TEMP TABLE income_lines AS
 SELECT x.application_id, l.* EXCLUDE (a) FROM (
-  SELECT a, 'payroll_income' AS figure, 'payroll' AS input, src_file, src_row, pay_date AS on_date, net_fen AS amount_fen, 'salary' AS class, CAST(NULL AS VARCHAR) AS rule
+  SELECT a, 'payroll_income' AS figure, 'payroll' AS input, pay_date AS on_date, said_fen AS amount_fen, 'salary' AS class, CAST(NULL AS VARCHAR) AS rule
   FROM pay_slips
   UNION ALL
-  SELECT a, 'fund_income', 'provident_fund', src_file, src_row, month, coalesce(base_fen, personal_amount_fen, employer_amount_fen), 'fund', NULL
+  SELECT a, 'fund_income', 'provident_fund', month, coalesce(base_fen, personal_amount_fen, employer_amount_fen), 'fund', NULL
   FROM fund_payments
   UNION ALL
   SELECT
     a,
     CASE class WHEN 'own_transfer' THEN 'own_transfer' WHEN 'loan_proceeds' THEN 'loan_proceeds' WHEN 'gambling' THEN 'gambling'
       WHEN 'loan_repayment' THEN 'debt_service' WHEN 'card_repayment' THEN 'debt_service' ELSE 'bank_income' END,
-    'bank_statements', src_file, src_row, CAST(booked_at AS DATE), amount_fen, class, coalesce(by_pattern, r.code)
+    'bank_statements', CAST(booked_at AS DATE), amount_fen, class, coalesce(by_pattern, r.code)
   FROM lines LEFT JOIN (SELECT rule_no, code FROM income_rules) r USING (rule_no)
   WHERE counts_permille > 0 OR (class = 'bonus' AND amount_fen > 0) OR (class = 'gambling' AND amount_fen < 0)
     OR class IN ('own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment')
