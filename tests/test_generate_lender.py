@@ -169,7 +169,7 @@ def test_every_ring_hangs_together_by_what_its_members_show(ask):
 
 
 def test_grids_have_24_codes_and_agree_with_the_days(ask):
-    assert ask("SELECT count(*) FROM credit_accounts WHERE NOT regexp_full_match(grid_24m, '[N1-7*#CMB/]{24}')") == [(0,)]
+    assert ask("SELECT count(*) FROM credit_accounts WHERE NOT regexp_full_match(grid_24m, '[N1-7*#CMABG/]{24}')") == [(0,)]
     assert ask("SELECT count(*) FROM credit_accounts WHERE (worst_dpd_24m > 0) <> regexp_matches(grid_24m, '[1-7]')") == [(0,)]
     assert ask("SELECT count(*) FROM credit_accounts WHERE closed_at < opened_at OR \"limit\" <= 0 OR balance < 0") == [(0,)]
 

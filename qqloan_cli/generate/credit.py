@@ -87,6 +87,7 @@ def draw_credit(block: Block) -> None:
     status = np.where(gone, np.where(rng.random(m) < 0.5, WRITTEN_OFF, BAD_DEBT), status)
     recent = first & (block.fault[person] == CODE["overdue-recent"])
     _plant_overdue(rng, np.flatnonzero(recent), np.flatnonzero(gone), overdue, cells)
+    cells[gone, -1] = np.where(status[gone] == BAD_DEBT, ord("B"), ord("G"))  # second-generation report: bad debt; ended abnormally
     status = np.where(recent, OVERDUE, status)
     reopened = gone | recent
     closed = np.where(reopened, -1, closed)
@@ -116,7 +117,7 @@ def _grids(rng, discipline, revolving, age, since_closing) -> tuple[np.ndarray, 
         state = np.where(late, np.where(draws[month] < cure, 0, np.minimum(state + 1, 7)), (draws[month] < miss).astype(np.int64))
         state = np.where(there, state, 0)
         overdue[:, month] = state
-        quiet = np.where(revolving & (kinds[month] < 0.12), ord("*"), np.where(kinds[month] > 0.996, ord("M"), np.where(kinds[month] > 0.994, ord("#"), ord("N"))))
+        quiet = np.where(revolving & (kinds[month] < 0.12), ord("*"), np.where(kinds[month] > 0.996, ord("M"), np.where(kinds[month] > 0.994, ord("#"), np.where(revolving & (kinds[month] > 0.992), ord("A"), ord("N")))))
         code = np.where(state > 0, _CODES[state], quiet)
         code = np.where(there, code, ord("/"))
         cells[:, month] = np.where((since_closing >= 0) & (ago == since_closing + 1), ord("C"), code)
@@ -134,7 +135,6 @@ def _plant_overdue(rng, recent: np.ndarray, gone: np.ndarray, overdue: np.ndarra
         cells[row, months] = _CODES[levels]
     overdue[gone, 17:] = np.arange(1, 8)
     cells[gone, 17:] = _CODES[1:]
-    cells[gone, 23] = ord("B")
 
 
 def credit_accounts(block: Block) -> dict[str, pa.Array]:
