@@ -22,7 +22,8 @@ from qqloan_cli.scoring.model import MODEL, WITHOUT
 from qqloan_cli.scoring.tables import Tables
 
 FEWEST = 2  # outcomes of each kind; below ten the model learns nothing, and says so
-LATEST = 0.2  # share of rows kept as the later ones, where dates tell them apart
+LATEST = 0.2  # share of rows kept as the later ones
+SPAN_DAYS = 60  # decisions closer together than this are of one time
 BOOTSTRAPS = 200
 
 
@@ -103,9 +104,9 @@ def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int
 
 
 def _later(material: Material) -> np.ndarray | None:
-    """Rows decided last, if dates set at least a tenth of them apart and both parts have enough outcomes of both kinds."""
+    """Rows decided last, if dates lie far enough apart, tell a tenth of the rows from the rest, and leave both parts outcomes of both kinds."""
     days = material.decided
-    if days is None or len(np.unique(days)) < 2:
+    if days is None or days.max() - days.min() < SPAN_DAYS:
         return None
     late = days > np.sort(days)[int(len(days) * (1 - LATEST)) - 1]
     for part in (late, ~late):
