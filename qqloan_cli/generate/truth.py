@@ -1,17 +1,17 @@
 """The hidden truth: what makes an applicant go bad within twelve months, and what was planted.
 
-    log odds =  A
+    log odds = -3.72
               + 1.15 * (strain - 0.45)         strain: what is due a month, this loan's instalment included, over true income, at most 1.6
               - 0.35 * ln(income / 8,000)      true income in yuan, 1,500 at least
-              - 0.95 * discipline              latent, standard normal; seen in grids, inquiries, use of lines, holdings, pay that lasts
+              - 0.95 * discipline              latent, standard normal: 0.6 of what one has in common with those one knows, 0.8 one's own; seen in grids, inquiries, use of lines, holdings, pay that lasts
               - 0.30 * ties                    latent, standard normal; seen in activity, contacts, degree
               - 0.22 * min(tenure, 60) / 12    years with the employer; 1 for those without one
               + 0.35 * strain * (discipline < -0.5)      the one interaction
               + 1.9 in a ring, 1.3 with forged pay, 1.6 with circular pay, 1.1 gambling, 0.9 deep in debt,
                 1.0 with a recent row of overdue months, 1.2 with a written-off loan, 0.4 with many inquiries
 
-``discipline`` shares a part (correlation 0.6) with those one knows, so neighbours' outcomes carry some of it. Bad is then
-one draw with that probability. A is set once, so that about 5 % go bad; no rate of the batch moves it, and a block is its own.
+So neighbours' outcomes carry some of it. Bad is then
+one draw with that probability. The first term is set once, so that about 5 % go bad; no rate of the batch moves it, and a block is its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from qqloan_cli.generate import columns
 from qqloan_cli.generate.block import WORK, Block
 from qqloan_cli.generate.faults import CODE, FAMILY_SHARE, FAULTS, RING_LEAST, RING_SHARE
 
-A = -3.72
+_BASE = -3.72
 _FORGED = ("pay-inflated", "pay-invented", "statement-forged")
 _ADDED = {
     "pay-inflated": 1.3, "pay-invented": 1.3, "statement-forged": 1.3, "pay-circular": 1.6, "gambling": 1.1, "debts-heavy": 0.9,
@@ -43,7 +43,7 @@ def draw_truth(block: Block) -> None:
     squeezed = strain(block)
     tenure = np.where(block.tenure > 0, np.minimum(block.tenure, 60) / 12, 1.0)
     odds = (
-        A + 1.15 * (squeezed - 0.45) - 0.35 * np.log(np.maximum(block.income, 150_000) / 800_000) - 0.95 * block.discipline
+        _BASE + 1.15 * (squeezed - 0.45) - 0.35 * np.log(np.maximum(block.income, 150_000) / 800_000) - 0.95 * block.discipline
         - 0.30 * block.ties - 0.22 * tenure + 0.35 * squeezed * (block.discipline < -0.5) + 1.9 * (block.ring >= 0)
     )
     for code, more in _ADDED.items():
