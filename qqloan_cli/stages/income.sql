@@ -79,7 +79,7 @@ WITH several_accounts AS (
   SELECT a FROM booked GROUP BY a HAVING min(account) <> max(account)
 ),
 ends AS (
-  SELECT b.*, CAST(b.booked_at AS DATE) AS on_date
+  SELECT b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
   FROM booked b SEMI JOIN several_accounts USING (a) ANTI JOIN counted_once USING (a, src_file, src_row)
 ),
 close_ends AS (
@@ -146,17 +146,21 @@ FROM near_it n SEMI JOIN month_after_month m ON m.a = n.a AND m.counterparty_no 
 
 -- Pay that flows back to whoever paid it is not pay.
 CREATE OR REPLACE TEMP TABLE circular AS
-WITH both_ways AS (
-  SELECT counterparty_no FROM booked WHERE counterparty_no IS NOT NULL
-  GROUP BY counterparty_no HAVING min(amount_fen) < 0 AND max(amount_fen) > 0
+WITH paid_in AS (
+  SELECT c.a, c.counterparty_no, sum(c.amount_fen) AS fen
+  FROM classed c LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row
+  WHERE c.amount_fen > 0 AND c.counterparty_no IS NOT NULL AND (c.counts_permille > 0 OR r.a IS NOT NULL)
+  GROUP BY c.a, c.counterparty_no
+),
+paid_back AS (
+  SELECT a, counterparty_no, -sum(amount_fen) AS fen, count(DISTINCT ago) AS months
+  FROM classed SEMI JOIN paid_in USING (a, counterparty_no)
+  WHERE amount_fen < 0 AND class NOT IN ('loan_repayment', 'card_repayment')
+  GROUP BY a, counterparty_no
 )
-SELECT c.a, c.counterparty_no
-FROM classed c SEMI JOIN both_ways USING (counterparty_no)
-LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row CROSS JOIN income_settings s
-GROUP BY c.a, c.counterparty_no
-HAVING sum(c.amount_fen) FILTER (c.amount_fen > 0 AND (c.counts_permille > 0 OR r.a IS NOT NULL)) * any_value(s.returned_permille)
-    <= -1000 * sum(c.amount_fen) FILTER (c.amount_fen < 0 AND c.class NOT IN ('loan_repayment', 'card_repayment'))
-  AND count(DISTINCT c.ago) FILTER (c.amount_fen < 0) >= any_value(s.circular_months);
+SELECT a, counterparty_no
+FROM paid_in i JOIN paid_back o USING (a, counterparty_no) CROSS JOIN income_settings s
+WHERE o.fen * 1000 >= i.fen * s.returned_permille AND o.months >= s.circular_months;
 
 CREATE OR REPLACE TEMP TABLE lines AS
 SELECT
