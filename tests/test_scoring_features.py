@@ -28,7 +28,7 @@ def _with(sql: str, protected=("gender", "age_years")) -> Features:
     "CASE WHEN credit.bad_status THEN 2 WHEN credit.worst_dpd_24m BETWEEN 1 AND 30 THEN 1 ELSE 0 END",
     "LN(GREATEST(income.monthly_income_fen, 1)) - ABS(-1)",
     "CASE income.income_confidence WHEN 'high' THEN 1 ELSE 0 END",
-    "LEN(income.flags)",
+    "LEN(income.flags) - CASE WHEN LIST_CONTAINS(income.flags, 'I-GAMBLING') THEN 1 ELSE 0 END",
 ])
 def test_arithmetic_over_the_evidence_is_allowed(sql):
     import duckdb

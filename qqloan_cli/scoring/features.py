@@ -132,7 +132,7 @@ def _checked(name: str, sql: str, protected: list[str]):
     allowed = (
         exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Not, exp.And, exp.Or, exp.Is, exp.In, exp.Between,
         exp.Add, exp.Sub, exp.Mul, exp.Div, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE,
-        exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Abs, exp.Ln, exp.Sqrt, exp.Length,
+        exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Abs, exp.Ln, exp.Sqrt, exp.Length, exp.ArrayContains,
     )
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
@@ -147,7 +147,7 @@ def _checked(name: str, sql: str, protected: list[str]):
 
 
 def _may_read(node, where: str, protected: list[str]) -> None:
-    from sqlglot.expressions import Length
+    from sqlglot.expressions import ArrayContains, Length
 
     table, column = node.table, node.name
     if table not in TABLES:
@@ -156,7 +156,7 @@ def _may_read(node, where: str, protected: list[str]) -> None:
     if column not in contract.names:
         raise ConfigError("feature-column-unknown", f"{table} has no column {column}", where, "qqloan config and the contracts list a table's columns.")
     found = contract.column(column)
-    counted = found.type == "VARCHAR[]" and isinstance(node.parent, Length)  # how many, not which
+    counted = found.type == "VARCHAR[]" and isinstance(node.parent, (Length, ArrayContains))  # how many, or whether one is there
     if found.personal or column in _KEYS or column.endswith("_hash") or not (counted or found.type in _TYPES):
         raise ConfigError("feature-column-not-allowed", f"{table}.{column} is a key or an identifier, not evidence", where, "Use another column.")
     if column in protected:
