@@ -3,15 +3,15 @@
     log odds = -3.72
               + 1.15 * (strain - 0.45)         strain: what is due a month, this loan's instalment included, over true income, at most 1.6
               - 0.35 * ln(income / 8,000)      true income in yuan, 1,500 at least
-              - 0.95 * discipline              latent, standard normal: 0.6 of what one has in common with those one knows, 0.8 one's own; seen in grids, inquiries, use of lines, holdings, pay that lasts
+              - 0.95 * discipline              latent, standard normal: 0.6 of what one has in common with those one knows, 0.8 one's own;
+                                               seen in grids, inquiries, use of lines, holdings, pay that lasts, neighbours' outcomes
               - 0.30 * ties                    latent, standard normal; seen in activity, contacts, degree
               - 0.22 * min(tenure, 60) / 12    years with the employer; 1 for those without one
               + 0.35 * strain * (discipline < -0.5)      the one interaction
               + 1.9 in a ring, 1.3 with forged pay, 1.6 with circular pay, 1.1 gambling, 0.9 deep in debt,
                 1.0 with a recent row of overdue months, 1.2 with a written-off loan, 0.4 with many inquiries
 
-So neighbours' outcomes carry some of it. Bad is then
-one draw with that probability. The first term is set once, so that about 5 % go bad; no rate of the batch moves it, and a block is its own.
+Bad is then one draw with that probability. The first term is set once, so that about 5 % go bad: no other block's people move it.
 """
 
 from __future__ import annotations
