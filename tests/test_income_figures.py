@@ -132,12 +132,18 @@ def test_lines_before_the_window_are_old(tmp_path):
     assert income(tmp_path, old)["monthly_income_fen"] is None
 
 
-def test_the_order_of_rows_changes_nothing(tmp_path):
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_rows_and_their_split_into_files_changes_nothing(tmp_path, seed):
+    """Moves between two accounts, lines given twice under one number with two memos, equal lines of one day: nothing hangs on place."""
     lines = _with_balances(sorted(salary(8000) + [line(d, -3000, "房租", "张三") for d in months_before(6, 12)], key=lambda row: row["booked_at"]))
-    numbered = [{**row, "src_row": number} for number, row in enumerate(lines, 1)]
-    mixed = numbered[:]
-    random.Random(7).shuffle(mixed)
-    assert decide(tmp_path / "a", numbered, slips(8000)) == decide(tmp_path / "b", mixed, slips(8000))
+    lines += [line(d, yuan, "转账", "某某公司", account=account) for d in months_before(6, 14) for account, yuan in (("1", -700), ("2", 700), ("2", 700), ("1", -700))]
+    lines += [line(d, 500, memo, "某某公司", account="3", line_id=f"N{d}") for d in months_before(6, 20) for memo in ("工资", "退款")]
+    pay = slips(8000) + [{"applicant_id": "P1", "pay_date": d, "employer": EMPLOYER, "gross_fen": fen} for d in months_before(6, 10) for fen in (300_000, 900_000)]
+    in_order = decide(tmp_path / "a", lines, pay, fund(9000))
+    rng = random.Random(seed)
+    mixed, mixed_pay = (rng.sample(rows, len(rows)) for rows in (lines, pay))
+    split = [{**row, "src_file": 1 + number % 3} for number, row in enumerate(mixed)]
+    assert decide(tmp_path / "b", split, mixed_pay, fund(9000)) == in_order
 
 
 # --- what is no income --------------------------------------------------------------------------------------------
