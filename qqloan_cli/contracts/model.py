@@ -47,7 +47,7 @@ class Contract:
     def select(self, source: str, order: bool = True) -> str:
         """SQL that casts ``source``'s columns to the contract's, in its order of columns and rows."""
         casts = ",\n  ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in self.columns)
-        ordered = f"\nORDER BY {', '.join(self.key)}" if order and self.key else ""
+        ordered = "\nORDER BY " + ', '.join(f'"{key}"' for key in self.key) if order and self.key else ""
         return f"SELECT\n  {casts}\nFROM {source}{ordered}"
 
     def empty(self) -> str:
