@@ -75,7 +75,7 @@ def reading(contract: str, column: Column, type: str | None, in_fen: bool) -> Re
     if column.type in ("DATE", "TIMESTAMP"):
         return _time(column, x, type)
     if column.type == "BOOLEAN":
-        value = x if type == "BOOLEAN" else f"yes_no({_as_text(x, type)})"
+        value = x if type == "BOOLEAN" else f"yes_no({_as_text(x, type)})" if type != _TEXT else f"CASE WHEN {x} IN ('true', 'false') THEN {x} = 'true' ELSE yes_no({x}) END"
         return Reading(column, value, _unread(column, x, type), "not-a-yes-or-no", f"{column.name} is neither yes nor no")
     return _number(column, x, type)
 
@@ -87,6 +87,11 @@ def _as_text(x: str, type: str) -> str:
         return (f"CASE WHEN abs({x}) < 1e15 AND {x} = trunc({x}) THEN CAST(CAST({x} AS BIGINT) AS VARCHAR) "
                 f"WHEN abs({x}) >= 1e15 THEN printf('%.14E', CAST({x} AS DOUBLE)) ELSE CAST({x} AS VARCHAR) END")
     return f"CAST({x} AS VARCHAR)"
+
+
+def _else(first: str, mended: str) -> str:
+    """``mended`` where ``first`` is NULL, and only there: a coalesce would work it out for every row."""
+    return f"CASE WHEN {first} IS NULL THEN {mended} ELSE {first} END"
 
 
 def _plain(x: str) -> str:
@@ -105,7 +110,7 @@ def _text(contract: str, column: Column, x: str, type: str) -> Reading:
         failed = f"CASE WHEN contains({t}, 'E+') OR contains({t}, 'e+') THEN was_number({t}) ELSE false END"
         return Reading(column, value, failed, "stored-as-number", f"{name} was kept as a number and has lost digits")
     if contract == "applicants" and name == "gender":
-        return Reading(column, f"sex({t})")
+        return Reading(column, f"CASE WHEN {t} IN ('male', 'female') THEN {t} ELSE sex({t}) END")
     if name == "consent_scope":
         return Reading(column, f"lower(regexp_replace(tidy(half_width({t})), '[\\s,;|、]+', ';', 'g'))")
     if name == "kind" and contract in ("blocklist", "social_edges"):
@@ -134,7 +139,7 @@ def _fen(column: Column, x: str, type: str, in_fen: bool) -> Reading:
         value = f"whole({_as_text(x, type)})" if type not in _WHOLE else f"TRY_CAST({x} AS BIGINT)"
     elif type == _TEXT:
         plain = f"CASE WHEN contains({x}, 'e') OR contains({x}, 'E') THEN NULL ELSE CAST(TRY_CAST({x} AS DECIMAL(15, 2)) * 100 AS BIGINT) END"
-        value = f"coalesce({plain}, TRY_CAST(yuan({x}) * 100 AS BIGINT))"
+        value = _else(plain, f"TRY_CAST(yuan({x}) * 100 AS BIGINT)")
     elif type in _FLOAT:
         value = f"CASE WHEN abs({x}) < 9e13 THEN CAST(round({x} * 100) AS BIGINT) END"
     elif type in _WHOLE or type.startswith("DECIMAL"):
@@ -150,7 +155,7 @@ def _time(column: Column, x: str, type: str) -> Reading:
     if type in ("DATE", "TIMESTAMP"):
         value = f"CAST({x} AS {column.type})"
     elif type == _TEXT:
-        value = f"coalesce(TRY_CAST({x} AS {column.type}), {macro}({x}))"
+        value = _else(f"TRY_CAST({x} AS {column.type})", f"{macro}({x})")
     else:
         value = f"{macro}({_as_text(x, type)})"
     if month and type in ("DATE", "TIMESTAMP", _TEXT):
@@ -161,11 +166,11 @@ def _time(column: Column, x: str, type: str) -> Reading:
 
 def _number(column: Column, x: str, type: str) -> Reading:
     if column.type == "DOUBLE":
-        value = f"coalesce(TRY_CAST({x} AS DOUBLE), TRY_CAST(yuan({x}) AS DOUBLE))" if type == _TEXT else f"TRY_CAST({x} AS DOUBLE)"
+        value = _else(f"TRY_CAST({x} AS DOUBLE)", f"TRY_CAST(yuan({x}) AS DOUBLE)") if type == _TEXT else f"TRY_CAST({x} AS DOUBLE)"
         failed = f'({_unread(column, x, type)} OR coalesce(NOT isfinite("{column.name}"), false))'
     else:
         if type == _TEXT:
-            value = f"coalesce(TRY_CAST({x} AS {column.type}), TRY_CAST(whole({x}) AS {column.type}))"
+            value = _else(f"TRY_CAST({x} AS {column.type})", f"TRY_CAST(whole({x}) AS {column.type})")
             fraction = f"CASE WHEN contains({x}, '.') OR contains({x}, 'e') OR contains({x}, 'E') THEN whole({x}) IS NULL AND NOT is_missing({x}) ELSE false END"
         elif type in _WHOLE:
             value, fraction = f"TRY_CAST({x} AS {column.type})", "false"
