@@ -18,7 +18,7 @@ FROM decisions GROUP BY decision ORDER BY decision
 _REASONS = """
 SELECT decision, code, count(*) AS applications
 FROM (SELECT decision, unnest(reason_codes) AS code FROM decisions)
-GROUP BY ALL
+GROUP BY decision, code
 QUALIFY row_number() OVER (PARTITION BY decision ORDER BY count(*) DESC, code) <= 5
 ORDER BY decision, applications DESC, code
 """
