@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import shutil
 from pathlib import Path
 
@@ -75,12 +76,17 @@ class Bucket:
         return [{**row, "steps": steps.get(row["application_id"], {})} for row in found]
 
     def _write(self, table: str, rows: list[dict]) -> None:
-        contract = CONTRACTS[table]
-        con = connect(1)
-        schema = con.sql(contract.empty()).to_arrow_table().schema
         path = self.run.file(table, 0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in contract.names} for row in rows], schema), path)
+        pq.write_table(pa.Table.from_pylist([{name: row.get(name) for name in CONTRACTS[table].names} for row in rows], schema_of(table)), path)
+
+
+@functools.cache
+def schema_of(table: str) -> pa.Schema:
+    con = connect(1)
+    try:
+        return con.sql(CONTRACTS[table].empty()).to_arrow_table().schema
+    finally:
         con.close()
 
 

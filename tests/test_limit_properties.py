@@ -13,7 +13,7 @@ from limit_bucket import Bucket, case
 
 YUAN = 100
 GRADES = "ABCDEFG"
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ applications = st.builds(
     social_band=st.sampled_from(["strong", "fair", "weak", "unknown"]), exposure_fen=yuan,
     verdict=st.sampled_from(["pass", "pass", "pass", "refer", "fail"]), ring_alert=st.booleans(), verify__age_years=st.sampled_from([None, 17, 18, 30, 59, 66]),
 )
-batches = st.lists(applications, min_size=1, max_size=25)
+batches = st.lists(applications, min_size=1, max_size=40)
 
 
 def changed(cases: list, table: str, column: str, change) -> list:
