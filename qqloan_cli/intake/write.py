@@ -36,17 +36,23 @@ def read_applicants(con, groups: list[Group], as_of: datetime.date, spool: Path)
     hashed = "CAST('0x' || substr(sha256(applicant_id), 1, 4) AS USMALLINT)"
     con.execute(f"COPY (SELECT *, CASE WHEN NOT _bad THEN {hashed} END AS _hash FROM ({_union(groups, as_of)})) TO {literal(str(spool))} ({_FORMAT})")
     con.execute(f"CREATE OR REPLACE TEMP VIEW spooled AS SELECT * FROM read_parquet({literal(str(spool))})")
-    con.execute(_DOUBLES.format(values=", ".join(quoted(c.name) for c in CONTRACTS["applicants"].columns if c.name not in ("src_file", "src_row", "application_id"))))
-    return con.execute("SELECT (SELECT count(*) FROM spooled WHERE NOT _bad) - (SELECT count(*) FROM doubles)").fetchone()[0]
+    return con.execute("SELECT count(*) FROM spooled WHERE NOT _bad").fetchall()[0][0] - find_doubles(con, "spooled")
+
+
+def find_doubles(con, rows: str) -> int:
+    """The table ``doubles`` of the applications in the table ``rows``; how many."""
+    values = ", ".join(quoted(c.name) for c in CONTRACTS["applicants"].columns if c.name not in ("src_file", "src_row", "application_id"))
+    con.execute(_DOUBLES.format(values=values, rows=rows))
+    return con.execute("SELECT count(*) FROM doubles").fetchall()[0][0]
 
 
 # Of rows that say the same, the first by file and row stays; of rows that contradict each other none does.
 _DOUBLES = """
 CREATE OR REPLACE TEMP TABLE doubles AS
-WITH twice AS (SELECT application_id FROM spooled WHERE NOT _bad GROUP BY application_id HAVING count(*) > 1),
+WITH twice AS (SELECT application_id FROM {rows} WHERE NOT _bad GROUP BY application_id HAVING count(*) > 1),
 said AS (
   SELECT application_id, src_file, src_row, md5(CAST(({values}) AS VARCHAR)) AS what
-  FROM spooled SEMI JOIN twice USING (application_id) WHERE NOT _bad
+  FROM {rows} SEMI JOIN twice USING (application_id) WHERE NOT _bad
 ),
 judged AS (
   SELECT *, count(DISTINCT what) OVER (PARTITION BY application_id) AS versions,

@@ -1,0 +1,160 @@
+"""How a file finds its mapping, what is near is named, and what a draft looks like. Every file here is made up."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from conftest import call, done
+
+from qqloan_cli.errors import ConfigError, InputError
+from qqloan_cli.intake.check import catalogue, check
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+
+ALIPAY = "交易时间,交易分类,交易对方,对方账号,商品说明,收/支,金额,收/付款方式,交易状态,交易订单号,商家订单号,备注,\n"
+WECHAT = "交易时间,交易类型,交易对方,商品,收/支,金额(元),支付方式,当前状态,交易单号,商户单号,备注\n"
+
+
+def _file(tmp_path: Path, text: str, name: str = "someone.csv", encoding: str = "utf-8") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def _money(found: dict) -> tuple[int, int]:
+    return found["in_fen"], found["out_fen"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+def test_the_same_export_in_any_encoding_gives_the_same(tmp_path, encoding):
+    """
+    收入 1,200.00, 支出 35.00 after 24 lines of preamble
+    """
+    text = "".join(f"说明第{i}行\n" for i in range(24)) + ALIPAY + (
+        "2024-03-02 10:00:00,餐饮,甲店,/,午餐,支出,35.00,余额,交易成功,2024030200000100000001\t,M1\t,,\n"
+        '2024-03-03 11:00:00,收入,某公司,/,劳务,收入,"1,200.00",余额,交易成功,2024030300000200000002\t,M2\t,,\n'
+    )
+    found = check([_file(tmp_path, text, encoding=encoding)], CONFIGS)
+    assert (found["source"], found["rows"], _money(found)) == ("alipay", 2, (120000, 3500))
+
+
+def test_a_closed_order_counts_only_with_its_refund(tmp_path):
+    """
+    键盘 299.00 closed, never paid: left out
+    鼠标  50.00 closed after it was paid, and its refund: both stay, and cancel
+    """
+    text = ALIPAY + (
+        "2024-03-04 12:00:00,数码,乙店,/,键盘,支出,299.00,花呗,交易关闭,1003\t,M3\t,,\n"
+        "2024-03-05 12:00:00,数码,乙店,/,鼠标,支出,50.00,余额,交易关闭,1004\t,M4\t,,\n"
+        "2024-03-06 12:00:00,退款,乙店,/,退款-鼠标,不计收支,50.00,余额,退款成功,1004_7\t,M4\t,,\n"
+    )
+    found = check([_file(tmp_path, text)], CONFIGS)
+    assert (found["rows"], found["left_out"], _money(found)) == (2, 1, (5000, 5000))
+
+
+def test_a_line_that_is_neither_in_nor_out_is_refused_when_its_words_do_not_tell(tmp_path):
+    text = ALIPAY + "2024-03-04 12:00:00,其他,乙店,/,未知的业务,不计收支,10.00,余额,交易成功,1\t,1\t,,\n"
+    found = check([_file(tmp_path, text)], CONFIGS)
+    assert (found["accepted"], found["refused"], _money(found)) == (0, 1, (0, 0))
+
+
+@pytest.mark.parametrize("sign", ["收人", "", "-", "income"])
+def test_a_sign_that_is_not_known_is_refused_and_never_read_as_money_in(tmp_path, sign):
+    text = WECHAT + f"2024-03-02 10:00:00,商户消费,甲店,家具,{sign},¥10.00,零钱,支付成功,1,1,/\n"
+    found = check([_file(tmp_path, text)], CONFIGS)
+    assert (found["accepted"], found["refused"]) == (0, 1)
+
+
+def test_a_renamed_column_is_refused_and_named(tmp_path):
+    near = WECHAT.replace("金额(元)", "金额")
+    with pytest.raises(InputError) as error:
+        check([_file(tmp_path, near + "2024-03-02 10:00:00,商户消费,甲店,家具,支出,¥10.00,零钱,支付成功,1,1,/\n")], CONFIGS)
+    said = str(error.value)
+    assert "wechat" in said and "金额(元)" in said and "甲店" not in said
+
+
+def test_a_missing_column_is_refused_and_named(tmp_path):
+    near = ALIPAY.replace("交易状态,", "")
+    with pytest.raises(InputError) as error:
+        check([_file(tmp_path, near + "2024-03-02 10:00:00,餐饮,甲店,/,午餐,支出,35.00,余额,1,1,,\n")], CONFIGS)
+    assert "alipay" in str(error.value) and "交易状态" in str(error.value)
+
+
+def test_named_mapping_over_the_wrong_file_says_what_is_missing(tmp_path):
+    with pytest.raises(InputError) as error:
+        check([_file(tmp_path, ALIPAY + "2024-03-02 10:00:00,餐饮,甲店,/,午餐,支出,35.00,余额,交易成功,1,1,,\n")], CONFIGS, "jd")
+    assert "商户名称" in str(error.value)
+
+
+def test_a_file_that_nothing_knows_points_to_draft(tmp_path):
+    with pytest.raises(InputError) as error:
+        check([_file(tmp_path, "foo,bar\n1,2\n")], CONFIGS)
+    assert "draft" in str(error.value)
+
+
+def test_an_unknown_source_names_those_there_are(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        check([_file(tmp_path, ALIPAY)], CONFIGS, "alipai")
+    assert "alipay" in str(error.value)
+
+
+def test_dates_without_a_year_take_it_from_the_title(tmp_path):
+    """
+    A January 2024 statement: 12/29 is of 2023, 01/03 of 2024
+    """
+    head = "交易日,记账日,交易摘要,人民币金额,卡号末四位,交易地金额\n"
+    rows = ",12/29,还款,-1.23,1234,-1.23\n01/02,01/03,电影票,56.78,1234,56.78\n"
+    found = check([_file(tmp_path, "招商银行信用卡对账单（2024年01月）\n" + head + rows)], CONFIGS)
+    assert (found["from"], found["to"], _money(found)) == ("2023-12-29", "2024-01-03", (123, 5678))
+    assert check([_file(tmp_path, head + rows)], CONFIGS)["refused"] == 2  # no title, no year, no date
+
+
+def test_a_negative_amount_in_the_out_column_is_money_back(tmp_path):
+    text = "记账日,交易日期,交易时间,支出,收入,账户余额,币种,摘要,对方账号,对方户名,交易地点\n20250101,20250101,10:00:00,-5.50,0.00,5.50,人民币,冲正,,,\n"
+    assert _money(check([_file(tmp_path, text)], CONFIGS)) == (550, 0)
+
+
+def test_in_and_out_in_one_row_is_refused(tmp_path):
+    text = "记账日,交易日期,交易时间,支出,收入,账户余额,币种,摘要,对方账号,对方户名,交易地点\n20250101,20250101,10:00:00,5.50,7.00,5.50,人民币,消费,,,\n"
+    assert check([_file(tmp_path, text)], CONFIGS)["refused"] == 1
+
+
+def test_every_shipped_mapping_is_listed_and_says_who_it_is_for():
+    listed = {m["source"]: m for m in catalogue(CONFIGS)}
+    assert {path.stem for path in (CONFIGS / "sources").glob("*.toml")} == set(listed)
+    assert all(m["title"] and m["inputs"] and m["files"] for m in listed.values())
+
+
+def test_check_on_the_command_line(tmp_path):
+    file = _file(tmp_path, "date,memo,counterparty,amount\n2024-01-05,工资,某公司,8000.00\n2024-01-06,房租,房东,-3000.00\n")
+    import json
+
+    got = json.loads(done("source", "check", file, "--format", "json", "--quiet").out)
+    assert {key: got[key] for key in ("schema_version", "source", "rows", "accepted", "refused", "left_out", "in_fen", "out_fen")} == {
+        "schema_version": 1, "source": "plain_counterparty", "rows": 2, "accepted": 2, "refused": 0, "left_out": 0, "in_fen": 800000, "out_fen": 300000,
+    }
+    assert "某公司" not in done("source", "check", file).out
+
+
+def test_a_draft_of_an_unknown_export_passes_its_own_check(tmp_path):
+    """
+    A bank that no mapping knows: GB18030, semicolons, two lines above the header, money in and out apart
+    """
+    text = "某银行交易明细\n账号: ****1234\n交易日期;收入金额;支出金额;账户余额;币种;交易摘要;对方户名\n" + (
+        "20240105;8000.00;;8000.00;CNY;工资;某公司\n20240106;;120.50;7879.50;CNY;消费;某店\n"
+    )
+    file = _file(tmp_path, text, "newbank.csv", "gb18030")
+    drafted = done("source", "draft", file, "--quiet").out
+    assert tomllib.loads(drafted)["name"] == "newbank" and "某公司" not in drafted
+    home = tmp_path / "configs"
+    (home / "sources").mkdir(parents=True)
+    (home / "sources" / "newbank.toml").write_text(drafted, encoding="utf-8")
+    found = check([file], home)
+    assert (found["source"], found["accepted"], _money(found)) == ("newbank", 2, (800000, 12050))
+
+
+def test_a_draft_of_nothing_known_says_so(tmp_path):
+    result = call("source", "draft", _file(tmp_path, "foo,bar\n1,2\n"))
+    assert (result.code, result.out) == (3, "") and "draft-no-header" in result.err
