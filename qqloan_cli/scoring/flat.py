@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import zipfile
 from pathlib import Path
@@ -60,8 +59,10 @@ def _read_csv(path: Path, head: bytes) -> pa.Table:
         content = content.decode(encoding).encode()
     first = content[:65536].splitlines()[:1]
     delimiter = max((b",", b";", b"\t", b"|"), key=lambda mark: first[0].count(mark) if first else 0)
+    native = pa.BufferOutputStream()  # Arrow's reading threads hold on to it: a Python object there can end the process at exit
+    native.write(content)
     table = pyarrow.csv.read_csv(
-        io.BytesIO(content), parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter.decode(), newlines_in_values=b'"' in content),
+        pa.BufferReader(native.getvalue()), parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter.decode(), newlines_in_values=b'"' in content),
         read_options=pyarrow.csv.ReadOptions(block_size=max(1 << 20, len(content) // 16)),
     )
     twice = {name for name in table.column_names if table.column_names.count(name) > 1}
