@@ -10,6 +10,8 @@ from conftest import call, done
 
 from qqloan_cli.errors import ConfigError, InputError
 from qqloan_cli.intake.check import catalogue, check
+from qqloan_cli.intake.files import find
+from qqloan_cli.intake.recognise import recognise
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
@@ -73,6 +75,30 @@ def test_a_renamed_column_is_refused_and_named(tmp_path):
         check([_file(tmp_path, near + "2024-03-02 10:00:00,商户消费,甲店,家具,支出,¥10.00,零钱,支付成功,1,1,/\n")], CONFIGS)
     said = str(error.value)
     assert "wechat" in said and "金额(元)" in said and "甲店" not in said
+
+
+def test_a_new_column_is_refused_and_named_for_it_may_turn_the_signs(tmp_path):
+    """
+    The same header with a column that says debit or credit: amounts are no longer signed
+    """
+    text = "date,memo,counterparty,amount,dr_cr\n2024-01-05,工资,某公司,8000.00,CR\n2024-01-06,房租,房东,3000.00,DR\n"
+    with pytest.raises(InputError) as error:
+        check([_file(tmp_path, text)], CONFIGS)
+    assert "plain_counterparty" in str(error.value) and "dr_cr" in str(error.value) and "房东" not in str(error.value)
+
+
+@pytest.mark.parametrize("source", sorted(path.stem for path in (CONFIGS / "sources").glob("*.toml")))
+def test_no_statement_layout_takes_a_header_with_one_column_renamed(tmp_path, source):
+    """Whatever column it is, and whatever other mappings there are."""
+    kinds = tomllib.loads((CONFIGS / "sources" / f"{source}.toml").read_text(encoding="utf-8"))
+    if list(kinds["inputs"]) != ["bank_statements"]:
+        pytest.skip("not a statement")
+    header = kinds["files"][0]["header"]
+    for place in range(len(header)):
+        renamed = [*header[:place], "新列", *header[place + 1:]]
+        with pytest.raises(InputError) as error:
+            recognise(find([_file(tmp_path, ",".join(renamed) + "\n" + ",".join("1" for _ in renamed) + "\n")]), CONFIGS, source)
+        assert header[place] in str(error.value)
 
 
 def test_a_missing_column_is_refused_and_named(tmp_path):

@@ -6,6 +6,7 @@
     name = "loan"                        the table in SQL
     pattern = "loan.asc"                 glob on the file's name; optional where ``header`` recognises the file
     header = ["loan_id", "account_id"]   columns that must be in the header; the file is recognised by them
+    exact = true                         the header has these columns and no others: a new one may change what the old ones mean
     header_max_row = 40                  look for the header within so many lines
     format = "csv"                       csv, xlsx, xls, jsonl, parquet; told by content otherwise
     delimiter = ";"  quote = "\\""        a delimited file's; the delimiter is told by the header otherwise
@@ -76,6 +77,7 @@ class FileKind(_Strict):
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     pattern: Optional[str] = None
     header: list[str] = []
+    exact: bool = False
     header_max_row: int = Field(40, ge=1, le=1000)
     format: Optional[Literal["csv", "xlsx", "xls", "jsonl", "parquet"]] = None
     delimiter: Optional[str] = Field(None, min_length=1, max_length=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from qqloan_cli.contracts import INPUTS
 from qqloan_cli.errors import InputError
@@ -113,7 +114,7 @@ def _also_own(plan: Plan, files: list[File]) -> list[File]:
 def layout_of(kind: FileKind) -> Layout:
     return Layout(
         tuple(clean(kind.header)), kind.header_max_row, tuple(kind.columns), kind.delimiter, kind.encoding, kind.quote, kind.sheet, kind.end_before, kind.skip_rows,
-        also=tuple(kind.header),
+        also=tuple(kind.header), exact=kind.exact,
     )
 
 
@@ -158,9 +159,9 @@ def _complete(mapping: Mapping, tables: dict[str, list[Read]], files: list[File]
             continue
         candidates = [file for file in files if not kind.pattern or matches(file, kind.pattern)]
         if kind.header and len(candidates) > 0 and (kind.pattern or len(mapping.files) == 1 or len(candidates) == 1):
-            missing = min((_lacks(file, kind) for file in candidates), key=len, default=list(kind.header))
+            nearest = min((_differs(file, kind) for file in candidates), key=Difference.size)
             raise InputError(
-                "columns-missing", f"mapping {mapping.name} wants the columns {', '.join(missing)}", candidates[0].name,
+                "columns-missing", f"mapping {mapping.name} {nearest}", candidates[0].name,
                 "Another mapping may fit: qqloan source list. Or the layout is new: qqloan source draft FILE.",
             )
         raise InputError(
@@ -169,13 +170,29 @@ def _complete(mapping: Mapping, tables: dict[str, list[Read]], files: list[File]
         )
 
 
-def _lacks(file: File, kind: FileKind) -> list[str]:
-    """The columns of a kind that no row of the file's beginning has, where it comes nearest."""
-    best = list(kind.header)
+class Difference(NamedTuple):
+    """Columns of a kind that a file has not, and of the file that the kind has not, where its beginning comes nearest."""
+
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    def size(self) -> tuple[int, int]:
+        return len(self.missing), len(self.unknown)
+
+    def __str__(self) -> str:
+        wants = f"wants the columns {', '.join(self.missing)}" if self.missing else ""
+        strange = f"does not know {', '.join(self.unknown)[:200]}" if self.unknown else ""
+        return " and ".join(part for part in (wants, strange) if part)
+
+
+def _differs(file: File, kind: FileKind) -> Difference:
+    best = Difference(tuple(kind.header), ())
     for top in tops(file, layout_of(kind)):
         for cells in top.rows[: kind.header_max_row]:
-            missing = [name for name in kind.header if name not in set(cells)]
-            best = missing if len(missing) < len(best) else best
+            missing = tuple(name for name in kind.header if name not in set(cells))
+            # A row that has less than half of the columns is no header of this kind: what stands in it is not repeated.
+            unknown = tuple(cell for cell in dict.fromkeys(cells) if cell and cell not in kind.header) if len(missing) * 2 < len(kind.header) else ()
+            best = min(best, Difference(missing, unknown), key=Difference.size)
     return best
 
 
@@ -244,18 +261,23 @@ def _wrong_columns(file: File, name: str) -> InputError:
     return file.wrong("columns-missing", f"as {name} it lacks {', '.join(missing)}; {there}", "Name the columns so, or write a mapping: qqloan source draft FILE.")
 
 
+def _known(file: File, config: Path, name: str) -> bool:
+    """Whether the file is of one of the mapping's kinds, though others are not there."""
+    return any(read_as(file, kind) is not None for kind in mappings.by_name(config, name).files if kind.header)
+
+
 def _unknown(file: File, config: Path) -> InputError:
-    nearest: tuple[float, str, list[str]] = (0.5, "", [])
+    nearest: tuple[float, str, Difference] = (0.5, "", Difference((), ()))
     for mapping in mappings.every(config):
         for kind in mapping.files:
             if kind.header and not (kind.format and kind.format != file.format):
-                missing = _lacks(file, kind)
-                share = 1 - len(missing) / len(kind.header)
+                differs = _differs(file, kind)
+                share = 1 - (len(differs.missing) + 0.1 * len(differs.unknown)) / len(kind.header)
                 if share > nearest[0]:
-                    nearest = (share, mapping.name, missing)
+                    nearest = (share, mapping.name, differs)
     hint = "Write one: qqloan source draft FILE; or name the file as one of ours: applicants.csv, payroll.csv, ..."
     if nearest[1]:
-        if nearest[2]:
-            return file.wrong("columns-missing", f"the nearest mapping is {nearest[1]}, which wants {', '.join(nearest[2])} too", hint)
+        if nearest[2].missing or (nearest[2].unknown and not _known(file, config, nearest[1])):
+            return file.wrong("columns-missing", f"the nearest mapping is {nearest[1]}, which {nearest[2]}", hint)
         return file.wrong("source-incomplete", f"mapping {nearest[1]} knows this file and wants others beside it", f"Name its folder. qqloan source list shows what {nearest[1]} is made of.")
     return file.wrong("source-not-found", "no mapping knows this file's header, and its name is none of ours", hint)

@@ -33,9 +33,11 @@ class Layout:
     end_before: str | None = None
     skip_rows: str | None = None
     also: tuple[str, ...] = ()  # columns that may be there though the first rows lack them (JSON)
+    exact: bool = False  # no other column may be there
 
     def found_in(self, cells: Iterable[str]) -> bool:
-        return set(self.header) <= set(cells)
+        there = {cell for cell in cells if cell}
+        return there == set(self.header) if self.exact else set(self.header) <= there
 
 
 @dataclass
