@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.errors import IntegrityError
 from qqloan_cli.loans.pricing import NO_CAP, price
 from qqloan_cli.loans.schedule import METHODS, Terms
 from qqloan_cli.policy.limits import FEN, load_limits
@@ -86,10 +87,19 @@ def _names(column: str, pairs: list[tuple[str, str]]) -> pa.Table:
 
 def compute(task: Task) -> None:
     task.script(HERE.with_suffix(".sql"))
+    _stand_side_by_side(task)
     task.con.execute(f"CREATE OR REPLACE TEMP TABLE ruled AS {task.values['rules_sql']}")
     task.script(HERE.with_name("limit_outcome.sql"))
     _price_offers(task)
     task.script(HERE.with_name("limit_decision.sql"))
+
+
+def _stand_side_by_side(task: Task) -> None:
+    """The tables of the stages before have the same applications in the same order, or something wrote them against their contracts."""
+    rows, applications, beside = task.con.execute(
+        "SELECT count(*), count(place), coalesce(bool_and(beside AND place IS NOT NULL), true) FROM evidence").fetchall()[0]
+    if rows != applications or not beside:
+        raise IntegrityError("evidence-out-of-step", "the stages' tables do not hold the same applications", f"bucket {task.bucket}", "Run the whole chain again.")
 
 
 def _price_offers(task: Task) -> None:

@@ -4,15 +4,16 @@
 -- reads     applicants, links, verify, income, credit, social, score
 -- settings  lender, product_book, product_terms, product_purposes, purposes_refused, law_periods, payment_book, grade_book,
 --           confidence_book, overdue_caps, limit_row (configs/, as limit.py brings them)
--- leaves    facts      one row an application, the columns of policy/facts.py
---           waterfall  one row an application: term, price, every step's cap and what is left after it
+-- leaves    known    one row an application: everything that is known
+--           facts    the same as rules see it: the columns of policy/facts.py
+--           carried  the waterfall: term, price, every step's cap and what is left after it
 -- Money is fen in whole numbers and divisions round down, so a cap is never passed by a rounding. Rates are millionths.
 
 -- The application with its product. A name that nobody knows gets the first product's numbers and is not known.
 CREATE OR REPLACE TEMP TABLE application AS
 WITH first_product AS (SELECT product AS first_name FROM product_book WHERE place = 0)
 SELECT
-  row_number() OVER ()                                                           AS place,           -- joins by number are cheaper than by name
+  row_number() OVER (ORDER BY a.application_id)                                  AS place,           -- joins by number are cheaper than by name
   a.application_id,
   a.applicant_id,
   a.applied_at,
@@ -27,7 +28,8 @@ SELECT
 FROM applicants a
 CROSS JOIN lender l
 CROSS JOIN first_product f
-LEFT JOIN product_book p ON p.product = a.product;
+LEFT JOIN product_book p ON p.product = a.product
+ORDER BY a.application_id;
 
 -- What the law of the day says to each product: once for each day and product in the bucket.
 CREATE OR REPLACE TEMP TABLE law AS
@@ -47,11 +49,48 @@ LEFT JOIN law_periods r
   AND (r.method IS NULL OR r.method = p.method)
 GROUP BY d.on_date, d.product;
 
+-- What the stages before say. Their contracts give each a row for every application, in order of application_id, so they stand
+-- side by side; limit.py holds the numbers in beside against that, and a table that is not there at all is all missing.
+CREATE OR REPLACE TEMP TABLE evidence AS
+SELECT
+  a.place,
+  (v.application_id IS NULL OR v.application_id = a.application_id) AND (n.application_id IS NULL OR n.application_id = a.application_id)
+    AND (i.application_id IS NULL OR i.application_id = a.application_id) AND (c.application_id IS NULL OR c.application_id = a.application_id)
+    AND (s.application_id IS NULL OR s.application_id = a.application_id) AND (m.application_id IS NULL OR m.application_id = a.application_id)
+                                                                                 AS beside,
+  coalesce(a.student_said, v.student)                                            AS student,
+  v.age_years, v.verdict,
+  CASE WHEN v.verdict = 'fail'
+    THEN len(list_filter(v.checks, lambda x: x."check" = 'blocklist' AND x.outcome = 'fail')) > 0
+    WHEN v.verdict IS NOT NULL THEN false END                                    AS blocklisted,
+  n.id_other_applicants, n.phone_other_applicants, n.device_other_applicants,
+  n.applications_1d, n.applications_7d, n.applications_30d, n.declines_90d, n.open_application, n.money_cycle,
+  coalesce(n.exposure_fen, 0)                                                    AS exposure_fen,
+  i.monthly_income_fen, i.income_confidence, i.months_covered, i.income_cv, i.income_trend,
+  list_contains(i.flags, 'I-INFLATED')                                           AS income_inflated,
+  list_contains(i.flags, 'I-CIRCULAR')                                           AS income_circular,
+  list_contains(i.flags, 'I-BALANCE-BREAK')                                      AS balance_break,
+  CAST(len(i.flags) AS INTEGER)                                                  AS income_flags,
+  i.gambling_fen, i.loan_proceeds_fen, i.statement_months,
+  greatest(coalesce(c.account_debt_service_fen, 0), coalesce(i.statement_debt_service_fen, 0))
+                                                                                 AS debt_service_fen, -- the same loans seen twice: not their sum
+  c.history, c.open_accounts, c.worst_dpd_24m, c.overdue_months_24m, c.consecutive_overdue_24m, c.bad_status, c.currently_overdue,
+  c.utilisation, c.unsecured_balance_fen, c.lenders_open, c.microloans_open, c.hard_inquiries_1m, c.hard_inquiries_3m, c.hard_inquiries_6m,
+  s.social_band, s.ring_alert, s.ring_size, s.thin_file,
+  m.pd, m.grade, m.score, m.pd_without_social, m.grade_without_social
+FROM application a
+POSITIONAL JOIN verify v
+POSITIONAL JOIN links n
+POSITIONAL JOIN income i
+POSITIONAL JOIN credit c
+POSITIONAL JOIN social s
+POSITIONAL JOIN score m;
+
 -- The term: the product's longest that is not longer than asked for, ends in time and is within the law; else its shortest that fits.
 CREATE OR REPLACE TEMP TABLE term AS
 WITH wanted AS (
-  SELECT DISTINCT a.product, a.requested_term_months, v.age_years, w.term_max
-  FROM application a JOIN law w USING (on_date, product) LEFT JOIN verify v USING (application_id)
+  SELECT DISTINCT a.product, a.requested_term_months, e.age_years, w.term_max
+  FROM application a JOIN law w USING (on_date, product) JOIN evidence e USING (place)
 )
 SELECT
   w.product, w.requested_term_months, w.age_years, w.term_max,
@@ -75,38 +114,16 @@ SELECT
   p.age_min, p.age_max, p.amount_min_fen, p.amount_max_fen, p.amount_step_fen,
   w.cost_cap_ppm, w.amount_max_fen AS law_amount_max_fen, w.student_loan_banned,
   t.term_months,
-  coalesce(a.student_said, v.student)                                            AS student,
-  v.age_years, v.verdict,
-  CASE WHEN v.verdict = 'fail'
-    THEN len(list_filter(v.checks, lambda x: x."check" = 'blocklist' AND x.outcome = 'fail')) > 0
-    WHEN v.verdict IS NOT NULL THEN false END                                    AS blocklisted,
-  n.id_other_applicants, n.phone_other_applicants, n.device_other_applicants,
-  n.applications_1d, n.applications_7d, n.applications_30d, n.declines_90d, n.open_application, n.money_cycle,
-  coalesce(n.exposure_fen, 0)                                                    AS exposure_fen,
-  i.monthly_income_fen, i.income_confidence, i.months_covered, i.income_cv, i.income_trend,
-  list_contains(i.flags, 'I-INFLATED') AS income_inflated, list_contains(i.flags, 'I-CIRCULAR') AS income_circular,
-  list_contains(i.flags, 'I-BALANCE-BREAK') AS balance_break, CAST(len(i.flags) AS INTEGER) AS income_flags,
-  i.gambling_fen, i.loan_proceeds_fen, i.statement_months,
-  greatest(coalesce(c.account_debt_service_fen, 0), coalesce(i.statement_debt_service_fen, 0))
-                                                                                 AS debt_service_fen, -- the same loans seen twice: not their sum
-  c.history, c.open_accounts, c.worst_dpd_24m, c.overdue_months_24m, c.consecutive_overdue_24m, c.bad_status, c.currently_overdue,
-  c.utilisation, c.unsecured_balance_fen, c.lenders_open, c.microloans_open, c.hard_inquiries_1m, c.hard_inquiries_3m, c.hard_inquiries_6m,
-  s.social_band, s.ring_alert, s.ring_size, s.thin_file,
-  m.pd, m.grade, m.score, m.pd_without_social, m.grade_without_social
+  e.* EXCLUDE (place, beside)
 FROM application a
+JOIN evidence e USING (place)
 CROSS JOIN lender l
-JOIN product_book p USING (product)
-JOIN law w USING (on_date, product)
-LEFT JOIN verify v USING (application_id)
+JOIN product_book p ON p.product = a.product
+JOIN law w ON w.on_date = a.on_date AND w.product = a.product
 JOIN term t ON t.product = a.product
   AND t.requested_term_months IS NOT DISTINCT FROM a.requested_term_months
-  AND t.age_years IS NOT DISTINCT FROM v.age_years
-  AND t.term_max IS NOT DISTINCT FROM w.term_max
-LEFT JOIN links n USING (application_id)
-LEFT JOIN income i USING (application_id)
-LEFT JOIN credit c USING (application_id)
-LEFT JOIN social s USING (application_id)
-LEFT JOIN score m USING (application_id);
+  AND t.age_years IS NOT DISTINCT FROM e.age_years
+  AND t.term_max IS NOT DISTINCT FROM w.term_max;
 
 CREATE OR REPLACE TEMP MACRO in_yuan(fen) AS CAST(CAST(fen AS DECIMAL(18,0)) * CAST(0.01 AS DECIMAL(3,2)) AS DECIMAL(20,2));
 
@@ -249,11 +266,3 @@ SELECT
     WHEN left_1 THEN 1 WHEN left_2 THEN 2 WHEN left_3 THEN 3 WHEN left_4 THEN 4 WHEN left_5 THEN 5
     WHEN left_6 THEN 6 WHEN left_7 THEN 7 WHEN left_8 THEN 8 WHEN left_9 THEN 9 ELSE 10 END AS binding_step
 FROM caps;
-
-CREATE OR REPLACE TEMP TABLE waterfall AS
-SELECT
-  w.* EXCLUDE (with_social),
-  coalesce(o.offered_fen, w.offered_fen)                                         AS offered_without_social_fen
-FROM carried w
-LEFT JOIN (SELECT * FROM carried WHERE NOT with_social) o USING (place)
-WHERE w.with_social;

@@ -1,84 +1,77 @@
 -- limit, third part: the decision and its reasons, and the waterfall in words.
 --
 -- grain     limit: application; limit_steps: application and step
--- reads     known, waterfall, ruled, said, wanted, offers (priced by loans/pricing.py), step_book, product_book, lender
+-- reads     known, waterfall, said, offers (priced by loans/pricing.py), verify, income, score, step_book, product_book, lender
 -- contract  contracts/stages.py: limit, limit_steps
 
 CREATE OR REPLACE TEMP MACRO in_share(ppm) AS CAST(CAST(ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(9,6));
 CREATE OR REPLACE TEMP MACRO in_words(fen) AS format('{:,}.{:02d}', fen // 100, fen % 100);
 
-CREATE OR REPLACE TEMP TABLE limit_decided AS
+CREATE OR REPLACE TEMP TABLE decided AS
 SELECT
-  w.*,
-  k.grade, k.requested_term_months,
-  r.hits, r.unknowns,
-  o.over_cap, o.repriced,
+  w.place, w.application_id, w.hits, w.unknowns, w.binding_step, w.offered_fen, w.max_amount_fen, w.payment, w.term_months,
   CASE
-    WHEN len(s.declines) > 0 THEN 'declined-by-rule'
-    WHEN len(s.refers) > 0 THEN 'referred'
-    -- Social evidence alone never declines: where the offer fails only with it, a person decides.
-    WHEN w.offered_fen < w.amount_min_fen AND w.offered_without_social_fen >= w.amount_min_fen THEN 'social-alone'
-    WHEN w.offered_fen < w.amount_min_fen THEN 'below-minimum'
-    WHEN o.over_cap AND k.grade IS DISTINCT FROM k.grade_without_social THEN 'social-alone'
-    WHEN o.over_cap THEN 'over-cap'
-    ELSE 'approved'
-  END                                                                            AS outcome
-FROM known k
-JOIN waterfall w USING (place)
-JOIN ruled r USING (place)
-JOIN said s USING (hits, unknowns)
+    WHEN w.outcome <> 'offer' THEN w.outcome
+    WHEN NOT o.over_cap THEN 'approved'
+    WHEN k.grade IS DISTINCT FROM k.grade_without_social THEN 'social-alone'
+    ELSE 'over-cap'
+  END                                                                            AS outcome,
+  coalesce(o.repriced, false)                                                    AS repriced,
+  coalesce(w.term_months < k.requested_term_months, false)                       AS shortened
+FROM waterfall w
+JOIN known k USING (place)
 LEFT JOIN offers o USING (place);
 
-CREATE OR REPLACE TEMP TABLE reasoned AS
-WITH spoken_for AS (
-  -- Beside a rule that another stage explains stand that stage's own reasons: of those, the ones that stop.
+-- Reasons of the rules and the waterfall, in order of weight: once for each case that occurs.
+CREATE OR REPLACE TEMP TABLE cases AS
+WITH occurring AS (
+  SELECT DISTINCT outcome, hits, unknowns, binding_step, repriced, shortened FROM decided
+)
+SELECT
+  o.*,
+  list_filter(
+    CASE o.outcome
+      WHEN 'declined-by-rule' THEN s.declines
+      WHEN 'referred' THEN s.refers
+      WHEN 'social-alone' THEN ['R-SOCIAL-ALONE', b.code]
+      WHEN 'below-minimum' THEN ['L-BELOW-MINIMUM', b.code]
+      WHEN 'over-cap' THEN ['P-OVER-CAP']
+      ELSE ['L-APPROVED', CASE WHEN b.step <> 'requested' THEN b.code END, CASE WHEN o.repriced THEN 'P-REPRICED' END,
+            CASE WHEN o.shortened THEN 'L-TERM-SHORTENED' END] || s.notes
+    END, lambda x: x IS NOT NULL)                                                AS codes,
+  CASE o.outcome WHEN 'referred' THEN s.desk WHEN 'social-alone' THEN 'credit' END AS refer_to,
+  CASE o.outcome WHEN 'declined-by-rule' THEN 'fail' WHEN 'referred' THEN 'refer' END AS check_outcome,
+  CASE o.outcome WHEN 'declined-by-rule' THEN s.verify_declines WHEN 'referred' THEN s.verify_refers ELSE false END AS by_verify,
+  CASE o.outcome WHEN 'declined-by-rule' THEN s.income_declines WHEN 'referred' THEN s.income_refers ELSE false END AS by_income,
+  CASE o.outcome WHEN 'declined-by-rule' THEN s.score_declines WHEN 'referred' THEN s.score_refers ELSE false END   AS by_score,
+  s.rules_hit, s.rules_unknown,
+  b.step AS binding_cap
+FROM occurring o
+JOIN said s USING (hits, unknowns)
+JOIN step_book b ON b.step_no = o.binding_step;
+
+-- Beside a rule that another stage explains stand that stage's own reasons: of those the ones that stop, each once.
+CREATE OR REPLACE TEMP TABLE explained AS
+WITH from_stages AS (
   SELECT
     d.place,
-    CASE WHEN d.outcome = 'declined-by-rule' THEN s.verify_declines ELSE s.verify_refers END AS by_verify,
-    CASE WHEN d.outcome = 'declined-by-rule' THEN s.income_declines ELSE s.income_refers END AS by_income,
-    CASE WHEN d.outcome = 'declined-by-rule' THEN s.score_declines ELSE s.score_refers END   AS by_score,
-    CASE WHEN d.outcome = 'declined-by-rule' THEN 'fail' ELSE 'refer' END         AS check_outcome,
-    d.application_id
-  FROM limit_decided d JOIN said s USING (hits, unknowns)
-  WHERE d.outcome IN ('declined-by-rule', 'referred')
-), from_stages AS (
-  SELECT
-    f.place,
-    CASE WHEN f.by_verify THEN list_transform(list_filter(v.checks, lambda x: x.outcome = f.check_outcome), lambda x: x.code) ELSE [] END
-      || CASE WHEN f.by_income THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
-      || CASE WHEN f.by_score THEN m.reason_codes ELSE [] END                    AS codes
-  FROM (SELECT * FROM spoken_for WHERE by_verify OR by_income OR by_score) f
+    CASE WHEN c.by_verify THEN list_transform(list_filter(v.checks, lambda x: x.outcome = c.check_outcome), lambda x: x.code) ELSE [] END
+      || CASE WHEN c.by_income THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
+      || CASE WHEN c.by_score THEN m.reason_codes ELSE [] END                    AS codes
+  FROM decided d
+  JOIN (SELECT * FROM cases WHERE by_verify OR by_income OR by_score) c USING (outcome, hits, unknowns, binding_step, repriced, shortened)
   CROSS JOIN lender l
   LEFT JOIN verify v USING (application_id)
   LEFT JOIN income i USING (application_id)
   LEFT JOIN score m USING (application_id)
-), explained AS (
-  SELECT
-    d.place,
-    CASE d.outcome
-      WHEN 'declined-by-rule' THEN s.declines || coalesce(f.codes, [])
-      WHEN 'referred' THEN s.refers || coalesce(f.codes, [])
-      WHEN 'social-alone' THEN ['R-SOCIAL-ALONE', b.code]
-      WHEN 'below-minimum' THEN ['L-BELOW-MINIMUM', b.code]
-      WHEN 'over-cap' THEN ['P-OVER-CAP']
-      ELSE ['L-APPROVED', CASE WHEN b.step <> 'requested' THEN b.code END, CASE WHEN d.repriced THEN 'P-REPRICED' END,
-            CASE WHEN d.term_months < d.requested_term_months THEN 'L-TERM-SHORTENED' END] || s.notes
-    END                                                                          AS codes
-  FROM limit_decided d
-  JOIN said s USING (hits, unknowns)
-  JOIN step_book b ON b.step_no = d.binding_step
-  LEFT JOIN from_stages f USING (place)
 )
-SELECT
-  place,
-  list_filter(codes, lambda x, i: x IS NOT NULL AND list_position(codes, x) = i) AS reason_codes   -- each once, in order of weight
-FROM explained;
+SELECT place, list_filter(codes, lambda x, n: x IS NOT NULL AND list_position(codes, x) = n) AS codes FROM from_stages;
 
 CREATE OR REPLACE TEMP TABLE "limit" AS
 WITH told AS (
-  SELECT place, application_id, outcome, outcome = 'approved' AS approved, outcome <> 'declined-by-rule' AS looked_at, hits, unknowns, binding_step,
-    offered_fen, max_amount_fen, payment, debt_service_fen, monthly_income_fen, term_months
-  FROM limit_decided
+  SELECT d.*, c.codes, c.refer_to, c.rules_hit, c.rules_unknown, c.binding_cap,
+    d.outcome = 'approved' AS approved, d.outcome <> 'declined-by-rule' AS looked_at
+  FROM decided d JOIN cases c USING (outcome, hits, unknowns, binding_step, repriced, shortened)
 )
 SELECT
   d.application_id                                                               AS application_id,
@@ -91,8 +84,8 @@ SELECT
   k.requested_amount_fen                                                         AS requested_amount_fen,
   coalesce(k.requested_term_months, p.term_usual)                                AS requested_term_months,
   CASE WHEN d.approved THEN 'approve' WHEN d.outcome IN ('referred', 'social-alone') THEN 'refer' ELSE 'decline' END AS decision,
-  r.reason_codes                                                                 AS reason_codes,
-  CASE d.outcome WHEN 'referred' THEN s.desk WHEN 'social-alone' THEN 'credit' END AS refer_to,
+  CASE WHEN e.codes IS NULL THEN d.codes ELSE d.codes || e.codes END             AS reason_codes,
+  d.refer_to                                                                     AS refer_to,
   CASE WHEN d.approved THEN d.offered_fen END                                    AS amount_fen,
   CASE WHEN d.approved THEN d.term_months END                                    AS term_months,
   CASE WHEN d.approved THEN p.method END                                         AS method,
@@ -105,23 +98,21 @@ SELECT
   in_share(k.cost_cap_ppm)                                                       AS cost_cap,
   CASE WHEN d.approved THEN o.largest_payment_fen END                            AS monthly_payment_fen,
   CASE WHEN d.looked_at THEN d.max_amount_fen END                                AS max_amount_fen,
-  CASE WHEN d.looked_at THEN b.step END                                          AS binding_cap,
+  CASE WHEN d.looked_at THEN d.binding_cap END                                      AS binding_cap,
   -- Existing debts and this loan's monthly burden (the principal of one that falls due at once spread as the waterfall does) over income.
-  CASE WHEN d.looked_at AND d.monthly_income_fen > 0
-    THEN (d.debt_service_fen + d.offered_fen * d.payment // 1_000_000) / d.monthly_income_fen END AS dti,
+  CASE WHEN d.looked_at AND k.monthly_income_fen > 0
+    THEN (k.debt_service_fen + d.offered_fen * d.payment // 1_000_000) / k.monthly_income_fen END AS dti,
   k.grade                                                                        AS grade,
   k.score                                                                        AS score,
   k.pd                                                                           AS pd,
-  s.rules_hit                                                                    AS rules_hit,
-  s.rules_unknown                                                                AS rules_unknown,
+  d.rules_hit                                                                    AS rules_hit,
+  d.rules_unknown                                                                AS rules_unknown,
   l.policy_version                                                               AS policy_version
 FROM told d
 JOIN known k USING (place)
-JOIN said s USING (hits, unknowns)
-JOIN reasoned r USING (place)
-JOIN step_book b ON b.step_no = d.binding_step
 JOIN product_book p ON p.product = k.product
 CROSS JOIN lender l
+LEFT JOIN explained e USING (place)
 LEFT JOIN offers o USING (place);
 
 -- The waterfall in words, where it was looked at: not for those whom a rule declined before.
@@ -132,7 +123,7 @@ WITH income_said AS (
     'income ' || in_words(counted_fen)
       || CASE WHEN counts_ppm < 1_000_000 THEN ' (' || format('{:g}', counts_ppm / 10_000) || ' % of ' || in_words(monthly_income_fen) || ')' ELSE '' END AS income_words,
     CASE WHEN exposure_fen > 0 THEN ' less ' || in_words(exposure_fen) || ' held' ELSE '' END AS held_words
-  FROM limit_decided
+  FROM waterfall
   WHERE outcome <> 'declined-by-rule'
 ), steps AS (
   SELECT

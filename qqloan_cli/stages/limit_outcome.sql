@@ -1,8 +1,9 @@
 -- limit, second part: what the rules said, and which offers need a price.
 --
--- reads     ruled (hits and unknowns as bits, made by policy/rules.py), rule_book, waterfall, known
--- leaves    said     one row for each answer of all rules together that occurs in the bucket
---           wanted   one row for each application that nothing but its price can stop
+-- reads     ruled (hits and unknowns as bits, made by policy/rules.py), rule_book, carried, known
+-- leaves    said       one row for each answer of all rules together that occurs in the bucket
+--           waterfall  one row an application, with what rules and waterfall make of it
+--           wanted     one row for each application that nothing but its price can stop
 
 CREATE OR REPLACE TEMP TABLE said AS
 WITH answers AS (
@@ -57,6 +58,24 @@ FROM listed l
 LEFT JOIN weighed w USING (hits, unknowns)
 LEFT JOIN voiced v USING (hits, unknowns);
 
+CREATE OR REPLACE TEMP TABLE waterfall AS
+SELECT
+  w.* EXCLUDE (with_social),
+  r.hits, r.unknowns,
+  CASE
+    WHEN len(s.declines) > 0 THEN 'declined-by-rule'
+    WHEN len(s.refers) > 0 THEN 'referred'
+    WHEN w.offered_fen >= w.amount_min_fen THEN 'offer'
+    -- Social evidence alone never declines: where the offer fails only with it, a person decides.
+    WHEN o.offered_fen >= w.amount_min_fen THEN 'social-alone'
+    ELSE 'below-minimum'
+  END                                                                            AS outcome
+FROM carried w
+JOIN ruled r USING (place)
+JOIN said s USING (hits, unknowns)
+LEFT JOIN (SELECT place, offered_fen FROM carried WHERE NOT with_social) o USING (place)
+WHERE w.with_social;
+
 CREATE OR REPLACE TEMP TABLE wanted AS
 SELECT
   w.place,
@@ -69,7 +88,5 @@ SELECT
   (w.offered_fen * p.upfront_fee_ppm + 500_000) // 1_000_000                     AS upfront_fee_fen
 FROM waterfall w
 JOIN known k USING (place)
-JOIN ruled r USING (place)
-JOIN said s USING (hits, unknowns)
 JOIN product_book p ON p.product = w.product
-WHERE len(s.declines) = 0 AND len(s.refers) = 0 AND w.offered_fen >= w.amount_min_fen;
+WHERE w.outcome = 'offer';
