@@ -43,7 +43,7 @@ def parquet_columns(con, file: File) -> tuple[tuple[str, str], ...]:
 def parquet_group(name: str, files: list[File], columns: dict[str, str]) -> Group:
     paths = ", ".join(literal(str(file.path)) for file in files)
     numbers = ", ".join(str(file.no) for file in files)
-    no = str(files[0].no) if len(files) == 1 else f"([{numbers}])[file_index + 1]"
+    no = str(files[0].no) if len(files) == 1 else f"([{numbers}])[CAST(file_index AS BIGINT) + 1]"
     source = f"read_parquet([{paths}], file_row_number = true)"
     return Group(name, files, source, columns, "file_row_number + 1", no)
 
