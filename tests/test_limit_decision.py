@@ -237,3 +237,20 @@ def test_every_code_that_the_stage_gives_has_its_words(bucket):
     reasons = load_reasons(bucket.run.config_dir)
     assert {code for _, code in steps} | {"L-APPROVED", "L-BELOW-MINIMUM", "L-TERM-SHORTENED", "P-REPRICED", "P-OVER-CAP", "R-SOCIAL-ALONE"} <= set(reasons)
     assert [step for step, _ in steps] == STEPS
+
+
+def test_stage_tables_that_do_not_hold_the_same_applications_are_refused(tmp_path):
+    """A score of another application in this one's place: nothing is decided by it."""
+    from qqloan_cli.engine.stage import perform
+    from qqloan_cli.errors import IntegrityError
+    from qqloan_cli.stages.limit import STAGE
+
+    bucket = Bucket(tmp_path / "run")
+    bucket.decide([case(), case()])
+    path = bucket.run.file("score", 0)
+    rows = pq.read_table(path)
+    for broken in (rows.take([1, 0]), rows.take([0, 1, 1])):
+        pq.write_table(broken, path)
+        with pytest.raises(IntegrityError) as refused:
+            perform(STAGE, bucket.run, 0, bucket.con, bucket.values)
+        assert refused.value.ref == "evidence-out-of-step"

@@ -29,7 +29,7 @@ FROM applicants a
 CROSS JOIN lender l
 CROSS JOIN first_product f
 LEFT JOIN product_book p ON p.product = a.product
-ORDER BY a.application_id;
+ORDER BY place;
 
 -- What the law of the day says to each product: once for each day and product in the bucket.
 CREATE OR REPLACE TEMP TABLE law AS
@@ -127,7 +127,8 @@ JOIN term t ON t.product = a.product
 
 CREATE OR REPLACE TEMP MACRO in_yuan(fen) AS CAST(CAST(fen AS DECIMAL(18,0)) * CAST(0.01 AS DECIMAL(3,2)) AS DECIMAL(20,2));
 
-CREATE OR REPLACE TEMP TABLE facts AS
+-- A view: what no rule asks for is not worked out.
+CREATE OR REPLACE TEMP VIEW facts AS
 SELECT
   k.place,
   k.licence,

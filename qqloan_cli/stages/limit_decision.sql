@@ -61,7 +61,7 @@ WITH from_stages AS (
   FROM decided d
   JOIN (SELECT * FROM cases WHERE by_verify OR by_income OR by_score) c USING (outcome, hits, unknowns, binding_step, repriced, shortened)
   CROSS JOIN lender l
-  LEFT JOIN verify v USING (application_id)
+  LEFT JOIN (SELECT application_id, checks FROM verify WHERE verdict <> 'pass') v USING (application_id)
   LEFT JOIN income i USING (application_id)
   LEFT JOIN score m USING (application_id)
 )
