@@ -110,7 +110,8 @@ def _lines(path: Path) -> dict[tuple, int]:
         header, key = _HEADER.match(text), _KEY.match(text)
         if header:
             table = _counted(_parts(header[2]), header[1] == "[[", counts)
-            found.setdefault(table, number)
+            for way in (table[:-1], table):  # a list of tables begins with its first entry
+                found.setdefault(way, number)
         elif key:
             parts = _parts(key[1])
             for length in range(1, len(parts) + 1):
