@@ -10,6 +10,7 @@ from conftest import call, done
 
 from qqloan_cli.errors import ConfigError, InputError
 from qqloan_cli.intake.check import catalogue, check
+from qqloan_cli.intake.draft import draft
 from qqloan_cli.intake.files import find
 from qqloan_cli.intake.recognise import recognise
 
@@ -87,13 +88,15 @@ def test_a_new_column_is_refused_and_named_for_it_may_turn_the_signs(tmp_path):
     assert "plain_counterparty" in str(error.value) and "dr_cr" in str(error.value) and "房东" not in str(error.value)
 
 
-@pytest.mark.parametrize("source", sorted(path.stem for path in (CONFIGS / "sources").glob("*.toml")))
+def _statements() -> list[str]:
+    read = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in (CONFIGS / "sources").glob("*.toml")}
+    return sorted(name for name, mapping in read.items() if list(mapping["inputs"]) == ["bank_statements"])
+
+
+@pytest.mark.parametrize("source", _statements())
 def test_no_statement_layout_takes_a_header_with_one_column_renamed(tmp_path, source):
     """Whatever column it is, and whatever other mappings there are."""
-    kinds = tomllib.loads((CONFIGS / "sources" / f"{source}.toml").read_text(encoding="utf-8"))
-    if list(kinds["inputs"]) != ["bank_statements"]:
-        pytest.skip("not a statement")
-    header = kinds["files"][0]["header"]
+    header = tomllib.loads((CONFIGS / "sources" / f"{source}.toml").read_text(encoding="utf-8"))["files"][0]["header"]
     for place in range(len(header)):
         renamed = [*header[:place], "新列", *header[place + 1:]]
         with pytest.raises(InputError) as error:
@@ -184,3 +187,38 @@ def test_a_draft_of_an_unknown_export_passes_its_own_check(tmp_path):
 def test_a_draft_of_nothing_known_says_so(tmp_path):
     result = call("source", "draft", _file(tmp_path, "foo,bar\n1,2\n"))
     assert (result.code, result.out) == (3, "") and "draft-no-header" in result.err
+
+
+def test_a_draft_does_not_turn_amounts_that_carry_their_signs(tmp_path):
+    text = "Post date,Description,Billing amount,Billing currency,Credit / Debit\n13/04/2025,SHOP,-18.00,CNY,DEBIT\n01/04/2025,RETURN,25.00,CNY,CREDIT\n"
+    drafted = tomllib.loads(draft(_file(tmp_path, text)))["inputs"]["bank_statements"]["columns"]
+    assert drafted["amount"] == 'yuan("Billing amount")' and "%d/%m/%Y" in drafted["booked_at"]
+
+
+def test_a_draft_says_what_it_did_not_find_and_still_can_be_tried(tmp_path):
+    file = _file(tmp_path, "loan_amnt,term,addr_state,phone\n5000,36,AZ,\n", "lender.csv")
+    text = draft(file)
+    assert "applicant_id = 'CAST(_row AS VARCHAR)'  # not found" in text
+    home = tmp_path / "configs"
+    (home / "sources").mkdir(parents=True)
+    (home / "sources" / "lender.toml").write_text(text, encoding="utf-8")
+    assert check([file], home)["inputs"]["applicants"]["accepted"] == 1
+
+
+def test_a_statement_named_by_its_person_joins_the_lenders_own_applicants(tmp_path):
+    """
+    applicants.csv has P001; P001.csv is P001's wallet export; P002.csv is somebody's who has not applied
+    """
+    folder = tmp_path / "lender"
+    folder.mkdir()
+    _file(folder, "application_id,applicant_id,requested_amount,term_months\nA1,P001,50000,12\n", "applicants.csv")
+    line = "2024-03-03 11:00:00,收入,某公司,/,劳务,收入,1200.00,余额,交易成功,2\t,M2\t,,\n"
+    _file(folder, ALIPAY + line, "P001.csv", "gb18030")
+    _file(folder, ALIPAY + line, "P002.csv")
+    counts = check([folder], CONFIGS)["inputs"]
+    assert (counts["applicants"]["accepted"], counts["bank_statements"]["accepted"]) == (1, 2)
+    done("intake", folder, "--out", tmp_path / "run", "--as-of", "2024-06-30", "--quiet")
+    import json
+
+    run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert run["counts"]["bank_statements"] == {"in": 2, "accepted": 1, "refused": 0, "unmatched": 1}

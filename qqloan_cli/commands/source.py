@@ -23,7 +23,8 @@ def check(files: Files, source: Source = None, config: Config = None, format: Fo
     sources.known(format)
     found = look(files, config_dir(config), source)
     sources.show_check(found, format)
-    console.current().next_step(f"qqloan run {' '.join(map(str, files))} --source {found['source']} --out RUN --as-of DATE")
+    others = "" if "applicants" in found["inputs"] else "APPLICANTS "
+    console.current().next_step(f"qqloan run {others}{' '.join(map(str, files))} --out RUN --as-of DATE")
     return 0
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake.files import File
+from qqloan_cli.intake.mapping import missing_columns, our_columns
 from qqloan_cli.intake.rows import Top, tops
 from qqloan_cli.intake.words import WORDS, recognise
 
 _DATE_FORMATS = (
     (r"\d{8}", "%Y%m%d"), (r"\d{8} \d{6}", "%Y%m%d %H%M%S"), (r"\d{8} \d{2}:\d{2}:\d{2}", "%Y%m%d %H:%M:%S"),
-    (r"\d{2}/\d{2}/\d{4}", "%d/%m/%Y"), (r"\d{4}/\d{1,2}/\d{1,2} \d{2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
+    (r"(0?[1-9]|1[0-2])/\d{1,2}/\d{4}", "%m/%d/%Y"), (r"\d{1,2}/(0?[1-9]|1[0-2])/\d{4}", "%d/%m/%Y"), (r"\d{4}/\d{1,2}/\d{1,2} \d{2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
     (r"\d{4}/\d{1,2}/\d{1,2} \d{2}:\d{2}", "%Y/%m/%d %H:%M"), (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d"), (r"\d{4}年\d{1,2}月\d{1,2}日", "%Y年%m月%d日"),
 )
 _SIGNS = {"收入": "+", "贷": "+", "贷 Cr": "+", "CREDIT": "+", "C": "+", "支出": "-", "借": "-", "借 Dr": "-", "DEBIT": "-", "D": "-"}
@@ -59,16 +60,17 @@ def _quoted(column: str) -> str:
 
 def _toml(path: Path, top: Top, place: int, header: list[str], body: list[list[str]], name: str, found: dict[str, int]) -> str:
     key = re.sub(r"[^a-z0-9]+", "_", path.name.split(".")[0].lower()).strip("_") or "new_source"
-    table = "statement" if name == "bank_statements" else name.rstrip("s") if name != "social_edges" else "edge"
+    table = {"bank_statements": "statement", "applicants": "application", "social_edges": "edge", "credit_accounts": "account"}.get(name, "row_of_file")
     lines = [
-        f"# Drafted from a file's header and the shape of its rows: a guess. Read every line, then",
+        "# Drafted from a file's header and the shape of its rows: a guess. Read every line, then",
         f"#   qqloan source check FILE --source {key}",
         f"name = {json.dumps(key)}",
-        f'title = "to be written: who sends this file"',
+        'title = "to be written: who sends this file"',
         "",
         "[[files]]",
         f"name = {json.dumps(table)}",
         f"header = {json.dumps([cell for cell in header if cell], ensure_ascii=False)}",
+        "exact = true",
     ]
     if place >= 40:
         lines.append(f"header_max_row = {place + 10}")
@@ -78,12 +80,41 @@ def _toml(path: Path, top: Top, place: int, header: list[str], body: list[list[s
         lines.append(f"encoding = {json.dumps(top.encoding)}")
     lines += ["", f"[inputs.{name}]", f"from = {json.dumps(table)}", "", f"[inputs.{name}.columns]"]
     expressions = _expressions(name, header, body, found)
-    lines += [f"{column} = {_text(expression)}" for column, expression in expressions.items()]
+    lines += [f"{column} = {_text(expression)}{_doubt(column, expression)}" for column, expression in expressions.items()]
+    lines += [f"{column} = {_text(guess)}  # not found in the header: {said}" for column, guess, said in _missing(name, set(expressions))]
     given = {place for place in found.values()}
     left = [cell for i, cell in enumerate(header) if cell and i not in given]
     if left:
         lines += ["", f"# Not used: {', '.join(left)}"]
     return "\n".join(lines) + "\n"
+
+
+_STAND_INS = {
+    "application_id": ("CAST(_row AS VARCHAR)", "the row's number stands for it"),
+    "applicant_id": ("CAST(_row AS VARCHAR)", "every row is taken for a person of its own"),
+}
+
+
+def _missing(name: str, given: set[str]) -> list[tuple[str, str, str]]:
+    """Columns that the input cannot do without and the file seems to lack, so that the draft can be tried as it is."""
+    known = our_columns(name)
+    found = []
+    for words in missing_columns(name, {known[column] for column in given}):
+        column = words.split(" or ")[0]
+        if column == "applicant_id" and "application_id" in given:
+            found.append((column, "CAST(_row AS VARCHAR)", "every application is taken for a person of its own"))
+        else:
+            found.append((column, *_STAND_INS.get(column, ("NULL", "to be written, or every row is refused"))))
+    return found
+
+
+def _doubt(column: str, expression: str) -> str:
+    """A question that the file does not answer by itself."""
+    if "%d/%m/%Y" in expression:
+        return "  # day or month first? make sure"
+    if column == "amount" and expression.startswith("yuan("):
+        return "  # is money in positive? a card's statement often has spending positive: then -yuan(...)"
+    return ""
 
 
 def _text(expression: str) -> str:
@@ -114,7 +145,7 @@ def _amount(names: dict[str, str], cells: dict[str, list[str]]) -> str | None:
         return f"CASE WHEN yuan({into}) <> 0 AND yuan({out}) <> 0 THEN NULL ELSE coalesce(nullif(yuan({into}), 0), -yuan({out}), yuan({into})) END"
     if "amount" not in names:
         return None
-    if "direction" in names:
+    if "direction" in names and not any(re.match(r"[-−(]", cell) for cell in cells["amount"]):  # else the amounts carry their signs themselves
         words = sorted({word for word in cells["direction"] if word in _SIGNS})
         if words:
             arms = " ".join(f"WHEN '{word}' THEN {'-' if _SIGNS[word] == '-' else ''}yuan({names['amount']})" for word in words)
@@ -123,8 +154,7 @@ def _amount(names: dict[str, str], cells: dict[str, list[str]]) -> str | None:
 
 
 def _date(column: str, cells: list[str]) -> str:
-    seen = [cell for cell in cells if cell]
-    for pattern, format in _DATE_FORMATS:
-        if seen and all(re.fullmatch(pattern, re.sub(r"\s+", " ", cell)) for cell in seen):
-            return f"try_strptime({column}, '{format}')"
-    return column
+    """A format where all cells have it. Day and month that could be either are taken as day first: the reader is told to look."""
+    seen = [re.sub(r"\s+", " ", cell) for cell in cells if cell]
+    fits = [format for pattern, format in _DATE_FORMATS if seen and all(re.fullmatch(pattern, cell) for cell in seen)]
+    return f"try_strptime({column}, '{fits[-1]}')" if fits else column

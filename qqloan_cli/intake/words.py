@@ -13,11 +13,11 @@ WORDS: dict[str, dict[str, str]] = {
     "bank_statements": {
         "applicant_id": r"applicant_?id|客户(编?号|id)|用户(编?号|id)|account_?id",
         "account": r"account|账号|账户|卡号(后四位|末四位)?|卡末四位|本方账号",
-        "booked_at": r"booked_at|记账日期?|入账日期|银行记账日|post(ing)?date|交易时间|交易日期?|transactiondate|date|日期|时间|付款时间",
+        "booked_at": r"booked_at|记账日期?|入账日期|银行记账日|post(ing)?date|交易日期?|transactiondate|date|日期|交易时间|时间|付款时间",
         "direction": r"收/支|收支|借贷(标志)?|direction|dr/cr|credit/debit|资金状态",
         "amount+": r"收入(金额)?|存入(金额)?|贷方(发生额|金额)?|记账金额\(收入\)|credit(amount)?|moneyin|deposit",
         "amount-": r"支出(金额)?|取出(金额)?|借方(发生额|金额)?|记账金额\(支出\)|debit(amount)?|moneyout|withdrawal",
-        "amount": r"amount|金额|交易金额|发生额|入账金额|结算金额|人民币金额|billingamount",
+        "amount": r"amount|金额|交易金额|发生额|入账金额|结算金额|人民币金额|billingamount|入账币种/金额|[^+-]*金额",
         "balance": r"balance|余额|账户余额|联机余额|本次余额|可用余额",
         "currency": r"currency|币种|货币|记账币种|结算币种|入账货币|交易货币|billingcurrency",
         "counterparty": r"counterparty|对方户名|交易对方|对手信息|对方名称|商户名称|交易对手名称|payee",
@@ -44,7 +44,7 @@ WORDS: dict[str, dict[str, str]] = {
         "consent_at": r"consent_?at|授权(时间|日期)",
         "device_id": r"device_?id|设备(编?号|id)",
         "contact_phone": r"contact_?phone|联系人(手机号?|电话)",
-        "stated_monthly_income": r"(stated_?)?monthly_?income|月收入|申报月收入",
+        "stated_monthly_income": r"(stated_?)?monthly_?income|月收入|申报月收入|amt_income_total",
     },
     "payroll": {
         "applicant_id": r"applicant_?id|employee_?id|工号|客户(编?号|id)",
@@ -63,7 +63,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "credit_accounts": {
         "applicant_id": r"applicant_?id|sk_id_curr|客户(编?号|id)",
-        "opened_at": r"opened_?at|open_?date|开立日期|发放日期",
+        "opened_at": r"opened_?at|open_?date|开立日期|发放日期|days_credit",
         "closed_at": r"closed_?at|close_?date|关闭日期|结清日期",
         "kind": r"kind|业务种类|credit_type|贷款类型",
         "lender": r"lender|机构名称|管理机构|发放机构",
@@ -81,10 +81,14 @@ WORDS: dict[str, dict[str, str]] = {
     },
 }
 
-# Without these a draft of the input would say nothing.
+# Without one of each group a header is not taken for that input's.
 NEEDED = {
-    "bank_statements": ("booked_at",), "applicants": ("application_id", "requested_amount"), "payroll": ("pay_date",),
-    "provident_fund": ("month",), "credit_accounts": ("opened_at",), "social_edges": ("src", "dst"),
+    "bank_statements": (("booked_at",), ("amount", "amount+", "amount-")),
+    "applicants": (("application_id", "applicant_id", "requested_amount"), ("requested_amount", "id_number", "phone", "stated_monthly_income")),
+    "payroll": (("pay_date",), ("gross", "net")),
+    "provident_fund": (("month",), ("base", "personal_amount", "employer_amount")),
+    "credit_accounts": (("applicant_id",), ("opened_at", "limit")),
+    "social_edges": (("src",), ("dst",)),
 }
 
 
@@ -108,7 +112,7 @@ def recognise(header: list[str]) -> tuple[str | None, dict[str, int]]:
                     found[column] = place
                     taken.add(place)
                     break
-        if all(need in found for need in NEEDED[name]) and len(found) > best[0]:
+        if all(any(column in found for column in group) for group in NEEDED[name]) and len(found) > best[0]:
             best = (len(found), name, found)
     return best[1], best[2]
 

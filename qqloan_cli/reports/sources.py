@@ -33,9 +33,9 @@ def show_check(found: dict, format: str) -> None:
         )
     if found["reasons"]:
         formats.draw(
-            ["input", "rule", "rows", "first rows", "in words"],
-            [[r["input"], r["rule"], f"{r['rows']:,}", " ".join(map(str, r["first"])), r["reason"]] for r in found["reasons"]],
-            "Refused, left out and skipped", [False, False, True, False, False],
+            ["", "input", "file", "rule", "rows", "first rows", "in words"],
+            [[r["kind"].replace("_", " "), r["input"], r["file"], r["rule"], f"{r['rows']:,}", " ".join(map(str, r["first"])), r["reason"]] for r in found["reasons"]],
+            "Refused, left out, skipped", [False] * 4 + [True, False, False],
         )
 
 
@@ -45,7 +45,7 @@ def show_list(mappings: list[dict], format: str) -> None:
         return
     formats.draw(
         ["source", "files", "brings", "title"],
-        [[m["source"], " ".join(m["files"]), " ".join(m["inputs"]), m["title"]] for m in mappings],
+        [[m["source"], ", ".join(m["files"]), ", ".join(m["inputs"]), m["title"]] for m in mappings],
     )
 
 
