@@ -20,11 +20,11 @@ from qqloan_cli.errors import InputError, UsageError
 
 _INPUTS = frozenset(contract.name for contract in INPUTS)
 _ONE_FILE = ("quarantine", "decisions", "funding_sources")
-APPLICANTS_A_BUCKET = 16_384
+APPLICANTS_A_BUCKET = 32_768
 
 
 def buckets_for(applications: int) -> int:
-    """The power of two that leaves at most about 16,000 applications a bucket."""
+    """The power of two that leaves at most about 32,000 applications a bucket."""
     buckets = 1
     while applications > buckets * APPLICANTS_A_BUCKET:
         buckets *= 2
