@@ -19,7 +19,8 @@ CREATE OR REPLACE MACRO digits(x) AS nullif(regexp_replace(half_width(x), '[^0-9
 CREATE OR REPLACE MACRO stem(x) AS regexp_replace(regexp_replace(x, '^.*/', ''), '([.](csv|tsv|txt|asc|dat|xlsx|xls|jsonl|ndjson|json|parquet|gz|zip))+$', '', 'i');
 
 -- Words for a missing value where a number or a date should stand.
-CREATE OR REPLACE MACRO is_missing(x) AS coalesce(lower(tidy(x)) IN ('null', 'none', 'na', 'n/a', '#n/a', 'nan', 'nat', '-', '--', '—', '/', '\n', '无', '空'), true);
+CREATE OR REPLACE MACRO is_missing(x) AS CASE WHEN strlen(CAST(x AS VARCHAR)) > 8 THEN false
+  ELSE coalesce(lower(tidy(x)) IN ('null', 'none', 'na', 'n/a', '#n/a', 'nan', 'nat', '-', '--', '—', '/', '\n', '无', '空'), true) END;
 
 -- The parts of an amount in text: [1] sign or bracket in front, [2] currency, [3] sign behind the currency, [4] the figure, [5] what follows.
 CREATE OR REPLACE MACRO amount_parts(x) AS regexp_extract(
@@ -76,7 +77,7 @@ CREATE OR REPLACE MACRO sex(x) AS CASE
 
 -- An identifier that a spreadsheet kept as a number: scientific notation, or more digits than a number keeps, with a fraction.
 CREATE OR REPLACE MACRO was_number(x) AS CASE
-  WHEN regexp_matches(CAST(x AS VARCHAR), '[eE.Ｅｅ．]') THEN regexp_full_match(closed_up(half_width(x)), '[+-]?[0-9]([.,][0-9]*)?[eE][+]?[0-9]+|[0-9]{16,}[.][0-9]*')
+  WHEN contains(CAST(x AS VARCHAR), 'E') OR contains(CAST(x AS VARCHAR), 'e') OR contains(CAST(x AS VARCHAR), '.') OR strlen(CAST(x AS VARCHAR)) <> length(CAST(x AS VARCHAR)) THEN regexp_full_match(closed_up(half_width(x)), '[+-]?[0-9]([.,][0-9]*)?[eE][+]?[0-9]+|[0-9]{16,}[.][0-9]*')
   ELSE false END;
 -- An identifier's characters: half-width, upper case, no blanks; '.0' behind at most 15 digits is a number that lost nothing.
 CREATE OR REPLACE MACRO identifier(x) AS CASE WHEN regexp_full_match(CAST(x AS VARCHAR), '[0-9A-Z]+') THEN CAST(x AS VARCHAR) ELSE upper(regexp_replace(closed_up(half_width(x)), '^([0-9]{1,15})[.]0+$', '\1')) END;

@@ -19,6 +19,8 @@ _TEXT = "VARCHAR"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
 _FLOAT = ("FLOAT", "DOUBLE")
 _NUMBERED = {"id_number": "identifier", "employer_uscc": "identifier", "phone": "number_text", "contact_phone": "number_text", "bank_card": "number_text"}
+# What needs no mending: one cheap test for most rows.
+_SOUND = {"id_number": "[0-9]{17}[0-9X]", "employer_uscc": "[0-9A-Z]{18}", "phone": "1[0-9]{10}", "contact_phone": "1[0-9]{10}", "bank_card": "[1-9][0-9]{13,18}"}
 _KEYS = ("application_id", "applicant_id", "src", "dst")
 _FROM, _TO = "DATE '1900-01-01'", "DATE '2199-12-31'"
 
@@ -94,37 +96,36 @@ def _else(first: str, mended: str) -> str:
     return f"CASE WHEN {first} IS NULL THEN {mended} ELSE {first} END"
 
 
-def _plain(x: str) -> str:
+def _plain(x: str, careful: bool = False) -> str:
     """Without blanks around, NULL where empty; most values pass the test untouched."""
-    return f"CASE WHEN {x} < '!' OR ends_with({x}, ' ') OR ends_with({x}, chr(9)) THEN tidy({x}) ELSE {x} END"
+    wide = " OR ".join(f"starts_with({x}, chr({c})) OR ends_with({x}, chr({c}))" for c in (160, 12288)) if careful else "false"
+    return f"CASE WHEN {x} < '!' OR ends_with({x}, ' ') OR ends_with({x}, chr(9)) OR {wide} THEN tidy({x}) ELSE {x} END"
 
 
 def _text(contract: str, column: Column, x: str, type: str) -> Reading:
     t = _as_text(x, type)
     name = column.name
     if name in _KEYS:
-        few = contract == "applicants"
-        value = (f"CASE WHEN is_missing({t}) THEN NULL ELSE regexp_replace(tidy(half_width({t})), '^([0-9]{{1,15}})[.]0+$', '\\1') END" if few else
-                 f"CASE WHEN {t} < '!' OR {t} > '~' OR ends_with({t}, ' ') OR ends_with({t}, chr(9)) OR ends_with({t}, '.0') "
-                 f"THEN regexp_replace(tidy(half_width({t})), '^([0-9]{{1,15}})[.]0+$', '\\1') ELSE {t} END")
+        odd = f"{t} < '!' OR {t} > '~' OR ends_with({t}, ' ') OR ends_with({t}, chr(9)) OR ends_with({t}, '.0')"
+        none = f"WHEN is_missing({t}) THEN NULL " if contract == "applicants" else ""  # elsewhere nobody is called so
+        value = f"CASE {none}WHEN {odd} THEN regexp_replace(tidy(half_width({t})), '^([0-9]{{1,15}})[.]0+$', '\\1') ELSE {t} END"
         failed = f"CASE WHEN contains({t}, 'E+') OR contains({t}, 'e+') THEN was_number({t}) ELSE false END"
         return Reading(column, value, failed, "stored-as-number", f"{name} was kept as a number and has lost digits")
     if contract == "applicants" and name == "gender":
         return Reading(column, f"CASE WHEN {t} IN ('male', 'female') THEN {t} ELSE sex({t}) END")
     if name == "consent_scope":
-        return Reading(column, f"lower(regexp_replace(tidy(half_width({t})), '[\\s,;|、]+', ';', 'g'))")
+        return Reading(column, f"CASE WHEN regexp_full_match({t}, '[a-z;]+') THEN {t} ELSE lower(regexp_replace(tidy(half_width({t})), '[\\s,;|、]+', ';', 'g')) END")
     if name == "kind" and contract in ("blocklist", "social_edges"):
         return Reading(column, f"lower(tidy({t}))")
     if name == "currency":
         return Reading(column, f"CASE WHEN {t} IN ('RMB', '人民币', '元', '¥', '￥') THEN 'CNY' ELSE {_plain(t)} END")
-    return Reading(column, f"tidy({t})" if contract == "applicants" else _plain(t))
+    return Reading(column, _plain(t, contract == "applicants"))
 
 
 def _number_text(column: Column, x: str, type: str) -> Reading:
     t = _as_text(x, type)
-    macro = _NUMBERED[column.name]
-    value = f"CASE WHEN is_missing({t}) OR was_number({t}) THEN NULL ELSE {macro}({t}) END"
-    failed = f"coalesce(was_number({t}), false)"
+    value = f"CASE WHEN regexp_full_match({t}, '{_SOUND[column.name]}') THEN {t} WHEN is_missing({t}) OR was_number({t}) THEN NULL ELSE {_NUMBERED[column.name]}({t}) END"
+    failed = f'CASE WHEN "{column.name}" IS NULL AND {x} IS NOT NULL THEN was_number({t}) ELSE false END'
     return Reading(column, value, failed, "stored-as-number", f"{column.name} was kept as a number and has lost digits")
 
 

@@ -94,7 +94,8 @@ def write_supporting(con, run: Run, name: str, groups: list[Group], scratch: Pat
 def know_batch(con, run: Run) -> None:
     """The table ``batch``: who applies, and in which bucket."""
     selects = [f"SELECT DISTINCT applicant_id, CAST({int(path.stem)} AS USMALLINT) AS bucket FROM read_parquet({literal(str(path))})" for path in run.whole("applicants")]
-    con.execute(f"CREATE OR REPLACE TEMP TABLE batch AS {' UNION ALL '.join(selects)}")
+    nobody = "SELECT CAST(NULL AS VARCHAR) AS applicant_id, CAST(NULL AS USMALLINT) AS bucket WHERE false"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE batch AS {' UNION ALL '.join(selects) or nobody}")
 
 
 def _write(con, run: Run, name: str, query: str, scratch: Path) -> Written:
