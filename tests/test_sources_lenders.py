@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from conftest import done
 
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake.check import check
@@ -57,3 +59,13 @@ def test_a_mapping_whose_files_are_not_there_says_which(shared):
     with pytest.raises(InputError) as error:
         check([shared / "data" / "berka_loan_accounts"], CONFIGS, "berka_loan_accounts")
     assert "loan" in str(error.value)
+
+
+def test_what_check_says_is_what_intake_does(shared, tmp_path):
+    folder = shared / "data" / "home_credit"
+    said = check([folder], CONFIGS, "home_credit")["inputs"]
+    done("intake", folder, "--source", "home_credit", "--out", tmp_path / "run", "--as-of", "2018-01-01", "--quiet")
+    counts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["counts"]
+    assert {name: (c["in"], c["accepted"] + c["unmatched"], c["refused"]) for name, c in counts.items()} == {
+        name: (c["rows"], c["accepted"], c["refused"]) for name, c in said.items()
+    }
