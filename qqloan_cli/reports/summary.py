@@ -12,7 +12,7 @@ from qqloan_cli.reports import console, formats
 
 _DECISIONS = """
 SELECT decision, count(*) AS applications, CAST(sum(amount_fen) AS BIGINT) AS amount_fen, CAST(sum(funded_fen) AS BIGINT) AS funded_fen,
-       round(avg(pd), 4) AS mean_pd, round(avg(CAST(all_in_annual_cost AS DOUBLE)), 4) AS mean_all_in_annual_cost
+       round(avg(pd), 4) AS mean_pd, round(avg(all_in_annual_cost), 4) AS mean_all_in_annual_cost
 FROM decisions GROUP BY decision ORDER BY decision
 """
 _REASONS = """
