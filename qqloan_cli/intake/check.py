@@ -59,7 +59,7 @@ def catalogue(config: Path) -> list[dict]:
             "source": mapping.name, "title": mapping.title, "inputs": list(mapping.inputs),
             "files": [kind.pattern or f"by {len(kind.header)} columns" for kind in mapping.files],
         }
-        for mapping in mappings.every(config)
+        for mapping in (mappings.by_name(config, name) for name in mappings.names(config))
     ]
 
 

@@ -163,8 +163,12 @@ class Mapping(_Strict):
                 raise ValueError(f"inputs.{name} is not one of {', '.join(_CONTRACTS)}")
             if mapped.checks_not_applicable and name != "applicants":
                 raise ValueError(f"inputs.{name}: checks_not_applicable belongs to applicants")
-            _check_sql(name, mapped, tables)
         return self
+
+    def check_sql(self) -> None:
+        """Reads every expression; ValueError at the first that is not allowed. Apart from the rest, for it costs time and only a mapping in use needs it."""
+        for name, mapped in self.inputs.items():
+            _check_sql(name, mapped, [kind.name.lower() for kind in self.files])
 
     def kind(self, table: str) -> FileKind:
         return next(kind for kind in self.files if kind.name == table)
@@ -268,7 +272,16 @@ def names(config: Path) -> list[str]:
 
 
 def by_name(config: Path, name: str) -> Mapping:
-    """The mapping called ``name``. ConfigError where there is none, or it cannot be right."""
+    """The mapping called ``name``, checked whole. ConfigError where there is none, or it cannot be right."""
+    mapping = _layout(config, name)
+    try:
+        mapping.check_sql()
+    except ValueError as error:
+        raise ConfigError("config-invalid", f"{name}.toml: {error}", str(folder(config) / f"{name}.toml"), "qqloan source draft FILE writes one that is right.") from None
+    return mapping
+
+
+def _layout(config: Path, name: str) -> Mapping:
     path = folder(config) / f"{name}.toml"
     if name not in names(config):
         raise ConfigError("source-unknown", f"there is no mapping {name}", "--source", f"There are: {', '.join(names(config))}.")
@@ -279,4 +292,5 @@ def by_name(config: Path, name: str) -> Mapping:
 
 
 def every(config: Path) -> list[Mapping]:
-    return [by_name(config, name) for name in names(config)]
+    """All mappings, to recognise files by; the one that is chosen is then asked for by its name, which checks its SQL."""
+    return [_layout(config, name) for name in names(config)]
