@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 import time
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def begin(
     with building(out, asked, home, said, resume) as made:
         if "intake" not in made.document["stages"]:
             started = time.perf_counter()
+            if whole:
+                threading.Thread(target=chain.stages, daemon=True).start()  # their libraries load while DuckDB reads
             take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said)
             counts = made.document["counts"]
             rows_in, kept = sum(c["in"] for c in counts.values()), {name: c["accepted"] for name, c in counts.items()}

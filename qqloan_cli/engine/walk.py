@@ -1,118 +1,175 @@
-"""Walks stages over a run: the map over buckets on local workers or on Spark, gathers in one place.
+"""Walks stages over a run. What is ready is done: a bucket goes on to the next stage while others are still in this one.
 
-The number of workers and the engine decide who does a bucket, never what comes
-out of it.
+A map's bucket waits for its own bucket of the maps before it, and for gathers
+whole; a gather waits for all. The number of workers and the engine decide who
+does a bucket and when, never what comes out of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Iterable
 
-from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, perform, session
 
 MEMORY_MB = 2_400
+Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)
 
 
 def walk(run: Run, stages: Iterable[Stage], workers: int, events: Events, spark: str | None = None) -> None:
-    """Takes the stages in turn; what the journal calls finished is not done again."""
-    journal = Journal(run)
-    for stage in stages:
-        started = time.perf_counter()
-        rows_in = sum(_rows(run, table) for table in stage.reads)
-        run.will_write(stage.writes)
-        events.started(stage.name, rows_in)
-        if stage.kind == "map":
-            counts = _map(run, stage, workers, events, journal, rows_in, spark)
-        else:
-            counts = _gather(run, stage, workers, journal)
-        seconds = time.perf_counter() - started
-        run.document["stages"][stage.name] = {"rows_in": rows_in, "rows_out": counts}
-        run.document["timings"][stage.name] = {"seconds": round(seconds, 3), "memory_mb": memory_mb()}
-        events.finished(stage.name, rows_in, sum(counts.values()), seconds, memory_mb())
+    """Takes the stages; what the journal calls finished is not done again."""
+    walked = _Walk(run, list(stages), workers, events)
+    if spark:
+        walked.on_spark(spark)
+    else:
+        walked.here()
+    run.document["warnings"].sort(key=lambda warning: (warning["ref"], warning["text"]))
 
 
 def memory_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def _rows(run: Run, table: str) -> int:
-    import pyarrow.parquet as pq
+class _Walk:
+    def __init__(self, run: Run, stages: list[Stage], workers: int, events: Events) -> None:
+        self.run, self.stages, self.workers, self.events = run, stages, workers, events
+        for stage in stages:
+            run.will_write(stage.writes)
+        self.journal = Journal(run)
+        makers = {table: place for place, stage in enumerate(stages) for table in stage.writes}
+        self.needs = [{makers[table] for table in stage.reads if table in makers} for stage in stages]
+        self.todo: dict[Todo, None] = {(place, bucket): None for place, stage in enumerate(stages) for bucket in self._buckets(stage)}
+        self.values: dict[int, object] = {}
+        self.seconds = [0.0] * len(stages)
+        self.preparing = threading.Lock()
+        self.started: set[int] = set()
+        self.told = 0
 
-    return sum(pq.read_metadata(path).num_rows for path in run.whole(table))
+    def _buckets(self, stage: Stage) -> Iterable[int | None]:
+        return range(self.run.buckets) if stage.kind == "map" else (None,)
 
+    def _done(self, place: int, bucket: int | None) -> bool:
+        return (self.stages[place].name, bucket) in self.journal.done
 
-def _files(run: Run, stage: Stage, bucket: int | None) -> list:
-    return [path for table in stage.writes for path in ([run.file(table, bucket)] if bucket is not None else run.whole(table))]
+    def _ready(self, place: int, bucket: int | None) -> bool:
+        """Whether everything that this piece of work reads is there."""
+        for need in self.needs[place]:
+            stage = self.stages[need]
+            pieces = [bucket] if stage.kind == "map" and bucket is not None else self._buckets(stage)
+            if not all(self._done(need, piece) for piece in pieces):
+                return False
+        return True
 
+    def here(self) -> None:
+        """On threads of this process, each with its own single-threaded DuckDB."""
+        own, sessions, stop = threading.local(), [], threading.Event()
 
-def _gather(run: Run, stage: Stage, workers: int, journal: Journal) -> dict[str, int]:
-    if (stage.name, None) not in journal.done:
-        values = stage.prepare(run)
-        con = session(stage, values, workers, MEMORY_MB, run)
-        try:
-            rows = perform(stage, run, None, con, values)
-        finally:
-            con.close()
-        journal.record(stage.name, None, rows, _files(run, stage, None))
-    return dict(journal.done[(stage.name, None)])
+        def work(place: int, bucket: int | None) -> None:
+            if stop.is_set():
+                return
+            started, stage = time.perf_counter(), self.stages[place]
+            if not hasattr(own, "of"):
+                own.of, own.con = None, None
+            if own.of != place:
+                if own.con is not None:
+                    own.con.close()
+                threads = 1 if stage.kind == "map" else self.workers
+                own.con, own.of = session(stage, self._values(place), threads, MEMORY_MB // self.workers if bucket is not None else MEMORY_MB, self.run), place
+                sessions.append(own.con)
+            rows = perform(stage, self.run, bucket, own.con, self._values(place))
+            self._record(place, bucket, rows, time.perf_counter() - started)
 
+        with ThreadPoolExecutor(self.workers) as pool:
+            under_way: dict = {}
+            try:
+                while self.todo or under_way:
+                    self._say_what_finished()
+                    for piece in [p for p in self.todo if self._done(*p)]:
+                        del self.todo[piece]
+                    while len(under_way) < self.workers and (piece := next((p for p in self.todo if self._ready(*p)), None)):
+                        del self.todo[piece]
+                        self._say_started(piece[0])
+                        under_way[pool.submit(work, *piece)] = piece
+                    if under_way:
+                        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                            del under_way[future]
+                            future.result()
+                self._say_what_finished()
+            except BaseException:
+                stop.set()
+                for con in sessions:
+                    with contextlib.suppress(Exception):  # one that is closed already
+                        con.interrupt()
+                raise
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+                for con in sessions:
+                    con.close()
 
-def _map(run: Run, stage: Stage, workers: int, events: Events, journal: Journal, rows_in: int, spark: str | None) -> dict[str, int]:
-    todo = [bucket for bucket in range(run.buckets) if (stage.name, bucket) not in journal.done]
-    if todo:
-        values = stage.prepare(run)
-        share = rows_in // run.buckets
+    def on_spark(self, master: str) -> None:
+        """Maps on Spark's executors, gathers here: stage by stage, for Spark has its own way of keeping busy."""
+        from qqloan_cli.engine.spark import map_buckets
 
-        def finished(bucket: int, rows: dict[str, int]) -> None:
-            journal.record(stage.name, bucket, rows, _files(run, stage, bucket))
-            events.advanced(stage.name, share)
+        for place, stage in enumerate(self.stages):
+            started = time.perf_counter()
+            todo = [bucket for bucket in self._buckets(stage) if not self._done(place, bucket)]
+            self._say_started(place)
+            if todo and stage.kind == "map":
+                map_buckets(master, self.run, stage, self._values(place), todo, lambda bucket, rows: self._record(place, bucket, rows, 0.0))
+            elif todo:
+                con = session(stage, self._values(place), self.workers, MEMORY_MB, self.run)
+                try:
+                    self._record(place, None, perform(stage, self.run, None, con, self._values(place)), 0.0)
+                finally:
+                    con.close()
+            self.seconds[place] = time.perf_counter() - started
+            self._say_what_finished()
 
-        if spark:
-            from qqloan_cli.engine.spark import map_buckets
+    def _values(self, place: int):
+        """The stage's settings, read once for all its buckets."""
+        with self.preparing:
+            if place not in self.values:
+                self.values[place] = self.stages[place].prepare(self.run)
+            return self.values[place]
 
-            map_buckets(spark, run, stage, values, todo, finished)
-        else:
-            _map_local(run, stage, values, todo, workers, finished)
-    totals = {table: 0 for table in stage.writes}
-    for bucket in range(run.buckets):
-        for table, rows in journal.done[(stage.name, bucket)].items():
-            totals[table] += rows
-    return totals
+    def _record(self, place: int, bucket: int | None, rows: dict[str, int], seconds: float) -> None:
+        stage = self.stages[place]
+        files = [path for table in stage.writes for path in ([self.run.file(table, bucket)] if bucket is not None else self.run.whole(table))]
+        self.journal.record(stage.name, bucket, rows, files)
+        self.seconds[place] += seconds
+        if bucket is not None:
+            self.events.advanced(stage.name, self._applications() // self.run.buckets)
 
+    def _applications(self) -> int:
+        return self.run.document["counts"].get("applicants", {}).get("accepted", 0)
 
-def _map_local(run: Run, stage: Stage, values, todo: list[int], workers: int, finished) -> None:
-    """A pool of threads, each with its own single-threaded DuckDB."""
-    own, sessions, stop = threading.local(), [], threading.Event()
-    workers = max(1, min(workers, len(todo)))
+    def _rows_in(self, stage: Stage) -> int:
+        made = {table: rows for done in self.run.document["stages"].values() for table, rows in done["rows_out"].items()}
+        return sum(made.get(table, 0) for table in stage.reads)
 
-    def work(bucket: int) -> None:
-        if stop.is_set():
-            return
-        if not hasattr(own, "con"):
-            own.con = session(stage, values, 1, MEMORY_MB // workers, run)
-            sessions.append(own.con)
-        finished(bucket, perform(stage, run, bucket, own.con, values))
+    def _say_started(self, place: int) -> None:
+        if place not in self.started:
+            self.started.add(place)
+            self.events.started(self.stages[place].name, self._applications())
 
-    with ThreadPoolExecutor(workers, thread_name_prefix=stage.name) as pool:
-        futures = [pool.submit(work, bucket) for bucket in todo]
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        except BaseException:
-            stop.set()
-            for con in sessions:
-                con.interrupt()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-            for con in sessions:
-                con.close()
+    def _say_what_finished(self) -> None:
+        """In order of the chain: a stage that is done early is told of after those before it."""
+        for place, stage in enumerate(self.stages[self.told:], self.told):
+            if not all(self._done(place, bucket) for bucket in self._buckets(stage)):
+                return
+            self.told += 1
+            totals = {table: 0 for table in stage.writes}
+            for bucket in self._buckets(stage):
+                for table, rows in self.journal.done[(stage.name, bucket)].items():
+                    totals[table] += rows
+            rows_in = self._rows_in(stage)
+            self.run.document["stages"][stage.name] = {"rows_in": rows_in, "rows_out": totals}
+            self.run.document["timings"][stage.name] = {"seconds": round(self.seconds[place], 3), "memory_mb": memory_mb()}
+            self.events.finished(stage.name, rows_in, sum(totals.values()), self.seconds[place], memory_mb())
