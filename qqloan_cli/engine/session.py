@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from pathlib import Path
 
 
@@ -9,6 +11,7 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
     """An in-memory DuckDB. One thread makes sums of floats repeatable; spills go to ``scratch``."""
     import duckdb
 
+    _arrow_without_pandas()
     con = duckdb.connect(":memory:", config={
         "threads": threads,
         "memory_limit": f"{memory_mb}MB",
@@ -25,3 +28,27 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
 def literal(text: str) -> str:
     """``text`` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+class _NotNow:
+    """Tells whoever imports pandas that it is not there."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+@functools.cache
+def _arrow_without_pandas() -> None:
+    """Arrow looks for pandas when it makes its first array, which takes a third of a second for nothing: our arrays come
+    from NumPy and lists. It looks again when somebody asks for a data frame, so nobody misses it."""
+    import pyarrow
+
+    if "pandas" in sys.modules:
+        return
+    finder = _NotNow()
+    sys.meta_path.insert(0, finder)
+    try:
+        pyarrow.array([0])
+    finally:
+        sys.meta_path.remove(finder)
