@@ -30,7 +30,7 @@ def walk(run: Run, stages: Iterable[Stage], workers: int, events: Events, spark:
         walked.on_spark(spark)
     else:
         walked.here()
-    run.document["warnings"].sort(key=lambda warning: (warning["ref"], warning["text"]))
+    run.document.get("warnings", []).sort(key=lambda warning: (warning["ref"], warning["text"]))
 
 
 def memory_mb() -> int:
@@ -148,7 +148,7 @@ class _Walk:
             self.events.advanced(stage.name, self._applications() // self.run.buckets)
 
     def _applications(self) -> int:
-        return self.run.document["counts"].get("applicants", {}).get("accepted", 0)
+        return self.run.document.get("counts", {}).get("applicants", {}).get("accepted", 0)
 
     def _rows_in(self, stage: Stage) -> int:
         made = {table: rows for done in self.run.document["stages"].values() for table, rows in done["rows_out"].items()}

@@ -29,6 +29,9 @@ CREATE OR REPLACE TEMP MACRO digits(value) AS regexp_replace(value, '[^0-9]', ''
 CREATE OR REPLACE TEMP MACRO keyed(inner_pad, outer_pad, domain, value) AS CASE
   WHEN value <> '' THEN left(sha256(outer_pad || unhex(sha256(inner_pad || encode(concat(domain, ':', value))))), 32) END;
 
+-- value of the i-th character of a code in the alphabet of 31 (GB 32100: digits and capitals without I O S V Z)
+CREATE OR REPLACE TEMP MACRO of_31(code, i) AS strpos('0123456789ABCDEFGHJKLMNPQRTUWXY', substr(code, i, 1)) - 1;
+
 -- Luhn's sum of a card number of up to 19 digits; it ends in 0 where the number is right
 CREATE OR REPLACE TEMP MACRO twice(d) AS 2 * d - CASE WHEN d > 4 THEN 9 ELSE 0 END;
 CREATE OR REPLACE TEMP MACRO luhn(n) AS

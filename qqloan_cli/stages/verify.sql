@@ -74,8 +74,9 @@ WITH codes_given AS (
 ),
 sums AS (
   SELECT uscc, regexp_full_match(uscc, '[0-9A-HJ-NP-RTUW-Y]{18}') AS formed,
-    list_sum(list_transform(range(1, 18), lambda i: (strpos('0123456789ABCDEFGHJKLMNPQRTUWXY', substr(uscc, i, 1)) - 1)
-      * [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28][i])) AS total
+    of_31(uscc, 1) + of_31(uscc, 2) * 3 + of_31(uscc, 3) * 9 + of_31(uscc, 4) * 27 + of_31(uscc, 5) * 19 + of_31(uscc, 6) * 26
+      + of_31(uscc, 7) * 16 + of_31(uscc, 8) * 17 + of_31(uscc, 9) * 20 + of_31(uscc, 10) * 29 + of_31(uscc, 11) * 25 + of_31(uscc, 12) * 13
+      + of_31(uscc, 13) * 8 + of_31(uscc, 14) * 24 + of_31(uscc, 15) * 10 + of_31(uscc, 16) * 30 + of_31(uscc, 17) * 28 AS total
   FROM codes_given
 )
 SELECT uscc, formed AND substr('0123456789ABCDEFGHJKLMNPQRTUWXY', CAST((31 - total % 31) % 31 + 1 AS BIGINT), 1) = right(uscc, 1) AS valid
