@@ -83,6 +83,7 @@ def _verify(page: _Page, found: dict) -> None:
     row = found["verify"][0]
     page.head(f"{page.w('checks')}: {page.w(row['verdict'])}")
     page.table(["check", "outcome", "code", "in_words"], [[c["check"], page.w(c["outcome"]), c["code"], page.say(c["code"] or "")] for c in row["checks"]])
+    page.line(f"{page.w('pass')}: {row['passed'].replace(' ', ', ')}")
 
 
 def _income(page: _Page, found: dict) -> None:

@@ -233,7 +233,8 @@ verdicts AS (
   SELECT
     found,
     CASE WHEN bool_or(outcome = 'fail') THEN 'fail' WHEN bool_or(outcome = 'refer') THEN 'refer' ELSE 'pass' END AS verdict,
-    list({'check': "check", 'outcome': outcome, 'code': code} ORDER BY place) AS checks
+    coalesce(list({'check': "check", 'outcome': outcome, 'code': code} ORDER BY place) FILTER (outcome <> 'pass'), []) AS checks,
+    coalesce(string_agg("check", ' ' ORDER BY place) FILTER (outcome = 'pass'), '') AS passed
   FROM judged
   GROUP BY found
 ),
@@ -245,7 +246,7 @@ reasons_found AS (
   SELECT found, list(code ORDER BY weight, place) AS reasons FROM codes_found GROUP BY found
 ),
 in_words AS (
-  SELECT v.found, v.verdict, v.checks, coalesce(r.reasons, ['V-OK']) AS reasons FROM verdicts AS v LEFT JOIN reasons_found AS r ON r.found = v.found
+  SELECT v.found, v.verdict, v.checks, v.passed, coalesce(r.reasons, ['V-OK']) AS reasons FROM verdicts AS v LEFT JOIN reasons_found AS r ON r.found = v.found
 )
 SELECT
   f.application_id,
@@ -253,6 +254,7 @@ SELECT
   v.verdict,
   v.reasons,
   v.checks,
+  v.passed,
   f.id_kind,
   f.id_region,
   f.id_region_status,
