@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qqloan_cli.commands.options import RunArgument, Workers, Yes
+from qqloan_cli.commands.options import DryRun, Format, RunArgument, Workers, Yes
 
 
-def disburse_plan(run: RunArgument, workers: Workers = None, yes: Yes = False) -> int:
+def disburse_plan(run: RunArgument, workers: Workers = None, yes: Yes = False, format: Format = "table", dry_run: DryRun = False) -> int:
     """Funding by linear programme, tranches and schedules exact to the fen, and one row a decision."""
     from qqloan_cli.commands.step import step
 
-    return step(run, "disburse-plan", workers, yes, following=None)
+    return step(run, "disburse-plan", workers, yes, format, dry_run, following=None)

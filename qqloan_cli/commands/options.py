@@ -19,6 +19,7 @@ Config = Annotated[Optional[Path], typer.Option("--config", help="Configuration 
 Workers = Annotated[Optional[int], typer.Option("--workers", "-w", min=1, help="Buckets done side by side (default: the cores).", show_default=False, envvar="QQLOAN_WORKERS")]
 Source = Annotated[Optional[str], typer.Option("--source", help="Mapping in configs/sources/ (default: found by the files' own headers).", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it, though something that stands is lost.")]
+Format = Annotated[str, typer.Option("--format", help="The summary as table or json.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from qqloan_cli.commands.options import Workers, Yes
+from qqloan_cli.commands.options import DryRun, Format, Workers, Yes
 from qqloan_cli.errors import UsageError
 
 
@@ -18,6 +18,8 @@ def score(
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Where the scores go, with --table (Parquet).", show_default=False)] = None,
     workers: Workers = None,
     yes: Yes = False,
+    format: Format = "table",
+    dry_run: DryRun = False,
 ) -> int:
     """Calibrated probability of default, score, grade and reason codes, with and without the social evidence."""
     if (run is None) == (table is None):
@@ -25,7 +27,7 @@ def score(
     if run is not None:
         from qqloan_cli.commands.step import step
 
-        return step(run, "score", workers, yes, following="limit")
+        return step(run, "score", workers, yes, format, dry_run, following="limit")
     if model is None or out is None:
         raise UsageError("score-table-needs", "--table needs --model and --out", hint="qqloan score --table FILE --model MODEL --out FILE.parquet")
     from qqloan_cli.reports import console

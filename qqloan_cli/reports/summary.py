@@ -71,9 +71,15 @@ def show_intake(run: Run) -> None:
     _notes(run)
 
 
-def show_step(run: Run, stages: list[str]) -> None:
+def show_step(run: Run, stages: list[str], format: str = "table") -> None:
     """What a single step left."""
-    rows = [[name, f"{run.document['stages'][name]['rows_in']:,}", table, f"{count:,}"] for name in stages for table, count in run.document["stages"][name]["rows_out"].items()]
+    done = {name: run.document["stages"][name] for name in stages}
+    if format == "json":
+        print(json.dumps({"schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "stages": done, "warnings": run.document["warnings"]}, ensure_ascii=False, indent=1))
+        return
+    if format != "table":
+        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    rows = [[name, f"{found['rows_in']:,}", table, f"{count:,}"] for name, found in done.items() for table, count in found["rows_out"].items()]
     formats.draw(["stage", "rows in", "table", "rows"], rows, None, [False, True, False, True])
     _notes(run)
 
