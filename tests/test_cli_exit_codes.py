@@ -55,6 +55,7 @@ def test_every_error_is_one_line_and_ends_in_its_code(kind, capsys, monkeypatch)
         raise kind("some-thing-wrong", "what\nwas wrong", "where it was", "Mend it so.")
 
     monkeypatch.setattr(app.typer.main, "get_command", fails)
+    monkeypatch.setattr(app.signal, "signal", lambda *_: None)
     console.configure()
     with pytest.raises(SystemExit) as left:
         app.main([])

@@ -77,6 +77,8 @@ class File:
             return "xls"
         if start[:4] == b"PK\x03\x04" and self.packing != "zip":
             return "xlsx"
+        if start[:4] == b"PK\x05\x06":
+            raise self.wrong("archive-broken", "the zip file holds nothing", "Pack it again.")
         if start[:2] == b"PK" and not self.packing:
             raise self.wrong("workbook-broken", "the file is no workbook and no archive that can be opened", "Export it again.")
         if self.ending == ".xlsx":

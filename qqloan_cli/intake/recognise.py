@@ -86,7 +86,7 @@ def own_name(file: File) -> str | None:
 def _own(file: File, name: str) -> Read | None:
     """How to read a file of our own layout; None where its header is another."""
     known = our_columns(name)
-    for top in tops(file, Layout(also=tuple(known))):
+    for top in tops(file):
         for cells in top.rows[:40]:
             given = {known[cell.lower()] for cell in cells if cell.lower() in known}
             if given and not missing_columns(name, given):
@@ -222,7 +222,7 @@ def _by_header(plan: Plan, files: list[File], config: Path) -> list[File]:
                     best = ((len(left) - len(others), columns), mapping, tables, others)
         if best is None:
             break
-        plan.mapped.append((best[1], best[2]))
+        plan.mapped.append((mappings.by_name(config, best[1].name), best[2]))
         left = best[3]
     used = set(plan.files)
     return [file for file in files if file not in used]

@@ -81,12 +81,13 @@ def tops(file: File, layout: Layout = Layout(), limit: int = 60) -> Iterator[Top
             yield Top([clean(row) for _, row in zip(range(limit), sheets.rows(file, sheet))], file.format, sheet=sheet)
     elif file.format == "jsonl":
         encoding = layout.encoding or text.encoding_of(file, whole=False)
-        keys: dict[str, None] = dict.fromkeys(layout.also)
+        keys: dict[str, None] = {}
         values = []
         for _, (line, row) in zip(range(limit), text.json_rows(file, encoding)):
             keys.update(dict.fromkeys(row or ()))
             values.append(row or {})
-        keys = {key: None for key in keys if any(key in row for row in values) or key in layout.also}
+        if not keys:
+            raise file.wrong("json-broken", "its first lines are no JSON objects", "Export it again as JSON Lines: one object a line.")
         yield Top([list(keys), *([_json_text(row.get(key)) for key in keys] for row in values)], "jsonl", encoding)
     elif file.format == "csv":
         encoding = layout.encoding or text.encoding_of(file, whole=False)
@@ -111,6 +112,8 @@ def load(file: File, layout: Layout, top: Top, to: Path) -> Loaded:
     """Reads a whole file into Parquet at ``to``. The header must have been found in ``top``, unless the layout names the columns."""
     place = header_at(top, layout) if layout.header else None
     header = list(layout.columns) or (unique(top.rows[place]) if place is not None else [])
+    if top.format == "jsonl":
+        header += [name for name in layout.also if name not in header]
     loaded = Loaded(to, [name for name in header if name], [",".join(row) for row in top.rows[:place or 0]])
     body = _numbered(_records(file, layout, top, len(header)), place, header, loaded) if top.format != "jsonl" else _objects(file, top, header, loaded)
     _write(_data(body, layout, clean(header), loaded, top.format), header, loaded)
@@ -143,15 +146,11 @@ def _numbered(records: Iterator[Record], place: int | None, header: list[str], l
 
 
 def _objects(file: File, top: Top, header: list[str], loaded: Loaded) -> Iterator[tuple[int, Record]]:
-    good = False
     for number, (line, row) in enumerate(text.json_rows(file, top.encoding), 1):
         if row is None:
             yield number, Record(line, [], False)
-            continue
-        good = True
-        yield number, Record(line, [_json_text(row.get(name)) for name in header], True)
-    if not good:
-        raise file.wrong("json-broken", "not one line of the file is a JSON object", "Export it again as JSON Lines: one object a line.")
+        else:
+            yield number, Record(line, [_json_text(row.get(name)) for name in header], True)
 
 
 def _json_text(value) -> str:

@@ -84,8 +84,12 @@ def _checked(file: File, name: str) -> str:
 
 
 def _guessed(file: File, head: bytes) -> str:
+    """What a few other encodings look like; never of what is UTF-8 but for some bytes, which would turn every name into signs."""
     from charset_normalizer import from_bytes
 
+    almost = head.decode("utf-8", errors="replace")
+    if sum(character > "\x7f" for character in almost) > 2 * almost.count("\ufffd"):
+        raise file.wrong("encoding-unknown", "the text is UTF-8 with bytes in it that are not", "Save it as UTF-8.")
     best = from_bytes(head).best()
     if best is None:
         raise _binary(file)
