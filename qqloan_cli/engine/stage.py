@@ -1,7 +1,7 @@
 """What a stage is: a function of a bucket (map), or of everybody (gather), from tables to tables.
 
-A stage reads views named for their contracts, leaves temporary tables named for
-the contracts it writes, and knows nothing of files, workers or engines. Unless
+A stage reads views named for their contracts, leaves temporary tables or views
+named for the contracts it writes, and knows nothing of files, workers or engines. Unless
 it brings a function, its work is the SQL file beside its module.
 """
 
@@ -84,22 +84,24 @@ def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str
             )
         else:
             rows[table] = _put(con, table, run.file(table, bucket), f'"{table}"')
-        con.execute(f'DROP TABLE IF EXISTS "{table}"')
+        _drop(con, table)
     return rows
 
 
-def _put(con, table: str, path: Path, source: str) -> int:
-    """Writes ``source`` as the contract has it, sorted by its key, whole or not at all.
+def _drop(con, table: str) -> None:
+    """A stage leaves a table, or a view where what it leaves is read only once: to be written."""
+    kinds = con.execute("SELECT table_type FROM information_schema.tables WHERE table_name = ? AND table_catalog = 'temp'", [table]).fetchall()
+    for (kind,) in kinds:
+        con.execute(f'DROP {"VIEW" if kind == "VIEW" else "TABLE"} "{table}"')
 
-    A stage may leave a column ``_order`` that says the key's order in one number: sorting by it is cheaper than by texts.
-    """
+
+def _put(con, table: str, path: Path, source: str) -> int:
+    """Writes ``source`` as the contract has it, sorted by its key, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
     contract = CONTRACTS[table]
-    ordered = "_order" in con.sql(f"FROM {source}").columns
-    query = f"{contract.select(source, order=False)}\nORDER BY _order" if ordered else contract.select(source)
     count = con.execute(
-        f"COPY ({query}) TO {literal(str(beside))} (FORMAT parquet, COMPRESSION {CODEC}, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {DICTIONARY}, "
+        f"COPY ({contract.select(source)}) TO {literal(str(beside))} (FORMAT parquet, COMPRESSION {CODEC}, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {DICTIONARY}, "
         f"KV_METADATA {{contract: {literal(contract.name)}, grain: {literal(contract.grain)}}})"
     ).fetchall()[0][0]
     os.replace(beside, path)

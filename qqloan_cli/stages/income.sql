@@ -18,9 +18,10 @@ SELECT
   stated_income_verified IS TRUE                                    AS stated_verified
 FROM applicants CROSS JOIN income_settings;
 
--- Statement lines in the window, with what the rules say of them.
+-- Statement lines in the window, with what the rules say of them. line is a line's name among the steps below; it orders nothing.
 CREATE OR REPLACE TEMP TABLE booked AS
 SELECT
+  CAST(row_number() OVER () AS INTEGER) AS line,
   x.a, coalesce(b.account, '') AS account, b.booked_at, b.amount_fen, b.balance_fen, b.line_id,
   CAST(CASE WHEN b.amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END AS SMALLINT) AS rule_no,
   c.counterparty_no, c.person,
@@ -60,18 +61,18 @@ perhaps AS (
     CASE WHEN b.line_id IS NULL THEN b.amount_fen END, CASE WHEN b.line_id IS NULL THEN b.balance_fen END)
 ),
 numbered AS (
-  SELECT a, place, row_number() OVER (PARTITION BY a, account, line_id ORDER BY booked_at, amount_fen, balance_fen, memo, counterparty, place) AS nth
+  SELECT line, row_number() OVER (PARTITION BY a, account, line_id ORDER BY booked_at, amount_fen, balance_fen, memo, counterparty, place) AS nth
   FROM perhaps WHERE line_id IS NOT NULL
   UNION ALL
-  SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, balance_fen ORDER BY memo, counterparty, place)
+  SELECT line, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, balance_fen ORDER BY memo, counterparty, place)
   FROM perhaps WHERE line_id IS NULL AND balance_fen IS NOT NULL
   UNION ALL
-  SELECT a, place, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, nth ORDER BY place) FROM (
+  SELECT line, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, nth ORDER BY place) FROM (
     SELECT *, row_number() OVER (PARTITION BY a, account, booked_at, amount_fen, counterparty_no, memo_no, src_file ORDER BY src_row) AS nth
     FROM perhaps WHERE line_id IS NULL AND balance_fen IS NULL
   )
 )
-SELECT a, CAST(place >> 40 AS USMALLINT) AS src_file, place & 1099511627775 AS src_row FROM numbered WHERE nth > 1;
+SELECT line FROM numbered WHERE nth > 1;
 
 -- Moves between own accounts: the same amount out of one and into another within days, each end used once.
 CREATE OR REPLACE TEMP TABLE own_pairs AS
@@ -79,15 +80,15 @@ WITH several_accounts AS (
   SELECT a FROM booked GROUP BY a HAVING min(account) <> max(account)
 ),
 ends AS (
-  SELECT b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
-  FROM booked b SEMI JOIN several_accounts USING (a) ANTI JOIN counted_once USING (a, src_file, src_row)
+  SELECT b.line, b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
+  FROM booked b SEMI JOIN several_accounts USING (a) ANTI JOIN counted_once USING (line)
 ),
 close_ends AS (
   SELECT
-    o.a, o.src_file AS out_file, o.src_row AS out_row, i.src_file AS in_file, i.src_row AS in_row, i.ago, i.rule_no,
-    row_number() OVER (PARTITION BY o.a, o.src_file, o.src_row
+    o.a, o.line AS out_line, i.line AS in_line, i.ago, i.rule_no,
+    row_number() OVER (PARTITION BY o.line
       ORDER BY abs(i.on_date - o.on_date), i.booked_at, i.account, i.rule_no, i.balance_fen, i.src_file, i.src_row) AS nearest_in,
-    row_number() OVER (PARTITION BY i.a, i.src_file, i.src_row
+    row_number() OVER (PARTITION BY i.line
       ORDER BY abs(i.on_date - o.on_date), o.booked_at, o.account, o.rule_no, o.balance_fen, o.src_file, o.src_row) AS nearest_out
   FROM ends o CROSS JOIN income_settings s
   JOIN ends i ON i.a = o.a AND i.amount_fen = -o.amount_fen AND i.account <> o.account AND abs(i.on_date - o.on_date) <= s.days_apart
@@ -107,9 +108,9 @@ believed AS (
   FROM own_pairs p LEFT JOIN income_rules r USING (rule_no) LEFT JOIN pay_from_self f ON f.a = p.a
   WHERE f.a IS NOT NULL OR coalesce(r.counts_permille, 0) = 0
 )
-SELECT a, out_file AS src_file, out_row AS src_row, circular FROM believed
+SELECT out_line AS line, circular FROM believed
 UNION ALL
-SELECT a, in_file, in_row, circular FROM believed;
+SELECT in_line, circular FROM believed;
 
 CREATE OR REPLACE TEMP VIEW classed AS
 SELECT
@@ -117,13 +118,13 @@ SELECT
   coalesce(r.class, 'other') AS class,
   coalesce(r.counts_permille, 0) AS counts_permille
 FROM booked b LEFT JOIN income_rules r USING (rule_no)
-ANTI JOIN counted_once d ON d.a = b.a AND d.src_file = b.src_file AND d.src_row = b.src_row;
+ANTI JOIN counted_once d ON d.line = b.line;
 
 -- Pay without the word: nearly the same amount on nearly the same day of several months, from a payer that is no private person.
 CREATE OR REPLACE TEMP TABLE recurring AS
 WITH unnamed_credits AS (
-  SELECT c.a, c.counterparty_no, c.ago, day(c.booked_at) AS on_day, c.amount_fen, c.src_file, c.src_row
-  FROM classed c ANTI JOIN own_lines o ON o.a = c.a AND o.src_file = c.src_file AND o.src_row = c.src_row
+  SELECT c.a, c.counterparty_no, c.ago, day(c.booked_at) AS on_day, c.amount_fen, c.line
+  FROM classed c ANTI JOIN own_lines o ON o.line = c.line
   WHERE c.amount_fen > 0 AND c.class IN ('transfer_in', 'other') AND c.person IS NOT TRUE
 ),
 usual AS (
@@ -141,15 +142,15 @@ month_after_month AS (
   SELECT a, counterparty_no FROM near_it CROSS JOIN income_settings s
   GROUP BY a, counterparty_no HAVING count(DISTINCT ago) >= any_value(s.recurring_months)
 )
-SELECT n.a, n.src_file, n.src_row
+SELECT n.line
 FROM near_it n SEMI JOIN month_after_month m ON m.a = n.a AND m.counterparty_no IS NOT DISTINCT FROM n.counterparty_no;
 
 -- Pay that flows back to whoever paid it is not pay.
 CREATE OR REPLACE TEMP TABLE circular AS
 WITH paid_in AS (
   SELECT c.a, c.counterparty_no, sum(c.amount_fen) AS fen
-  FROM classed c LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row
-  WHERE c.amount_fen > 0 AND c.counterparty_no IS NOT NULL AND (c.counts_permille > 0 OR r.a IS NOT NULL)
+  FROM classed c LEFT JOIN recurring r ON r.line = c.line
+  WHERE c.amount_fen > 0 AND c.counterparty_no IS NOT NULL AND (c.counts_permille > 0 OR r.line IS NOT NULL)
   GROUP BY c.a, c.counterparty_no
 ),
 paid_back AS (
@@ -164,17 +165,17 @@ WHERE o.fen * 1000 >= i.fen * s.returned_permille AND o.months >= s.circular_mon
 
 CREATE OR REPLACE TEMP TABLE lines AS
 SELECT
-  c.a, c.account, c.booked_at, c.ago, c.amount_fen, c.balance_fen, c.rule_no, c.src_file, c.src_row,
-  CASE WHEN o.a IS NOT NULL THEN 'own_transfer' WHEN r.a IS NOT NULL THEN 'salary' ELSE c.class END AS class,
-  CASE WHEN o.a IS NOT NULL THEN 'paired' WHEN r.a IS NOT NULL THEN 'recurring' END AS by_pattern,
-  o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.a IS NOT NULL)) AS circular,
-  CAST(CASE WHEN o.a IS NOT NULL OR k.a IS NOT NULL OR c.amount_fen < 0 THEN 0
-            WHEN r.a IS NOT NULL THEN s.recurring_permille ELSE c.counts_permille END AS SMALLINT) AS counts_permille,
+  c.a, c.account, c.booked_at, c.ago, c.amount_fen, c.balance_fen, c.rule_no,
+  CASE WHEN o.line IS NOT NULL THEN 'own_transfer' WHEN r.line IS NOT NULL THEN 'salary' ELSE c.class END AS class,
+  CASE WHEN o.line IS NOT NULL THEN 'paired' WHEN r.line IS NOT NULL THEN 'recurring' END AS by_pattern,
+  o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.line IS NOT NULL)) AS circular,
+  CAST(CASE WHEN o.line IS NOT NULL OR k.a IS NOT NULL OR c.amount_fen < 0 THEN 0
+            WHEN r.line IS NOT NULL THEN s.recurring_permille ELSE c.counts_permille END AS SMALLINT) AS counts_permille,
   c.amount_fen % s.round_fen = 0 AS round_amount
 FROM classed c
 CROSS JOIN income_settings s
-LEFT JOIN own_lines o ON o.a = c.a AND o.src_file = c.src_file AND o.src_row = c.src_row
-LEFT JOIN recurring r ON r.a = c.a AND r.src_file = c.src_file AND r.src_row = c.src_row
+LEFT JOIN own_lines o ON o.line = c.line
+LEFT JOIN recurring r ON r.line = c.line
 LEFT JOIN circular k ON k.a = c.a AND k.counterparty_no = c.counterparty_no;
 
 CREATE OR REPLACE TEMP TABLE bank_months AS

@@ -121,7 +121,7 @@ SELECT
 FROM signs;
 
 -- Only lines that went into a figure.
-CREATE OR REPLACE TEMP TABLE income_lines AS
+CREATE OR REPLACE TEMP VIEW income_lines AS
 SELECT x.application_id, l.* EXCLUDE (a) FROM (
   SELECT a, 'payroll_income' AS figure, 'payroll' AS input, pay_date AS on_date, said_fen AS amount_fen, 'salary' AS class, CAST(NULL AS VARCHAR) AS rule
   FROM pay_slips

@@ -67,7 +67,7 @@ WITH from_stages AS (
 )
 SELECT place, list_filter(codes, lambda x, n: x IS NOT NULL AND list_position(codes, x) = n) AS codes FROM from_stages;
 
-CREATE OR REPLACE TEMP TABLE "limit" AS
+CREATE OR REPLACE TEMP VIEW "limit" AS
 WITH told AS (
   SELECT d.*, c.codes, c.refer_to, c.rules_hit, c.rules_unknown, c.binding_cap,
     d.outcome = 'approved' AS approved, d.outcome <> 'declined-by-rule' AS looked_at
@@ -116,7 +116,7 @@ LEFT JOIN explained e USING (place)
 LEFT JOIN offers o USING (place);
 
 -- The waterfall in words, where it was looked at: not for those whom a rule declined before.
-CREATE OR REPLACE TEMP TABLE limit_steps AS
+CREATE OR REPLACE TEMP VIEW limit_steps AS
 WITH income_said AS (
   SELECT
     *,
