@@ -55,7 +55,8 @@ def show(run: Run, format: str = "table") -> None:
         [[r["decision"], r["code"], f"{r['applications']:,}", texts[r["code"]].en if r["code"] in texts else ""] for r in found["reasons"]],
         "Top reasons", [False, False, True, False],
     )
-    formats.draw(["binding cap", "approved"], [[r["binding_cap"] or "-", f"{r['applications']:,}"] for r in found["binding_caps"]], "What set the amount", [False, True])
+    if found["binding_caps"]:
+        formats.draw(["binding cap", "approved"], [[r["binding_cap"] or "-", f"{r['applications']:,}"] for r in found["binding_caps"]], "What set the amount", [False, True])
 
 
 def show_intake(run: Run) -> None:
