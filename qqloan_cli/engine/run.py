@@ -70,7 +70,7 @@ class Run:
     @property
     def scratch(self) -> Path:
         path = self.root / ".scratch"
-        path.mkdir(exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)  # what lies here on the way is people
         return path
 
     def save(self) -> None:
