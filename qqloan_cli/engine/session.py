@@ -19,10 +19,15 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
     })
-    con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    settle(con)
     if scratch is not None:
         con.execute(f"SET temp_directory = {literal(str(scratch))}")
     return con
+
+
+def settle(con) -> None:
+    """What belongs to a connection and not to its database: a cursor begins without it."""
+    con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
 
 
 def literal(text: str) -> str:

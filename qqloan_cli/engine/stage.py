@@ -15,7 +15,7 @@ from typing import Callable, Literal, Mapping
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import connect, literal, settle
 
 CODEC = "lz4_raw"  # the fastest to write that pandas, Spark and DuckDB all read
 DICTIONARY = 2_000  # distinct values up to which a dictionary is worth its making
@@ -54,11 +54,12 @@ class Stage:
         return self.settings(run) if self.settings else {}
 
 
-def session(stage: Stage, values: Mapping[str, object], threads: int, memory_mb: int, run: Run):
-    """A session with the settings' tables in it, for any number of buckets."""
+def session(stage: Stage, values: Mapping[str, object], threads: int, memory_mb: int, run: Run, on=None):
+    """A session with the settings' tables in it, for any number of buckets; ``on`` a database that stands, where one is given."""
     import pyarrow as pa
 
-    con = connect(threads, memory_mb, run.scratch)
+    con = on.cursor() if on is not None else connect(threads, memory_mb, run.scratch)
+    settle(con)
     for name, value in values.items():
         if isinstance(value, pa.Table):
             con.register(f"_{name}", value)
@@ -90,9 +91,12 @@ def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str
 
 def _drop(con, table: str) -> None:
     """A stage leaves a table, or a view where what it leaves is read only once: to be written."""
-    kinds = con.execute("SELECT table_type FROM information_schema.tables WHERE table_name = ? AND table_catalog = 'temp'", [table]).fetchall()
-    for (kind,) in kinds:
-        con.execute(f'DROP {"VIEW" if kind == "VIEW" else "TABLE"} "{table}"')
+    import duckdb
+
+    try:
+        con.execute(f'DROP TABLE IF EXISTS "{table}"')
+    except duckdb.CatalogException:
+        con.execute(f'DROP VIEW "{table}"')
 
 
 def _put(con, table: str, path: Path, source: str) -> int:

@@ -17,6 +17,7 @@ from typing import Iterable
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import Stage, perform, session
 
 MEMORY_MB = 2_400
@@ -69,19 +70,23 @@ class _Walk:
 
     def here(self) -> None:
         """On threads of this process, each with its own single-threaded DuckDB."""
-        own, sessions, stop = threading.local(), [], threading.Event()
+        own, sessions, bases, stop = threading.local(), [], [], threading.Event()
 
         def work(place: int, bucket: int | None) -> None:
             if stop.is_set():
                 return
             started, stage = time.perf_counter(), self.stages[place]
-            if not hasattr(own, "of"):
-                own.of, own.con = None, None
+            if not hasattr(own, "base"):
+                own.base, own.of, own.con = connect(1, MEMORY_MB // self.workers, self.run.scratch), None, None
+                bases.append(own.base)
             if own.of != place:
                 if own.con is not None:
                     own.con.close()
-                threads = 1 if stage.kind == "map" else self.workers
-                own.con, own.of = session(stage, self._values(place), threads, MEMORY_MB // self.workers if bucket is not None else MEMORY_MB, self.run), place
+                if stage.kind == "map":  # one database a worker; a cursor has its own temporary tables
+                    own.con = session(stage, self._values(place), 1, 0, self.run, on=own.base)
+                else:
+                    own.con = session(stage, self._values(place), self.workers, MEMORY_MB, self.run)
+                own.of = place
                 sessions.append(own.con)
             rows = perform(stage, self.run, bucket, own.con, self._values(place))
             self._record(place, bucket, rows, time.perf_counter() - started)
@@ -110,7 +115,7 @@ class _Walk:
                 raise
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
-                for con in sessions:
+                for con in (*sessions, *bases):
                     con.close()
 
     def on_spark(self, master: str) -> None:
