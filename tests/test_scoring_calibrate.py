@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qqloan_cli.errors import ConfigError
-from qqloan_cli.scoring.calibrate import METHODS, apply, choose, fit, held_log_odds, logistic, probability
+from qqloan_cli.scoring.calibrate import METHODS, apply, choose, fit, held_log_odds, probability
+from qqloan_cli.scoring.logistic import logistic
 
 
 def _made(n=8_000, seed=5, bend=1.0, shift=0.0):

@@ -9,14 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from qqloan_cli.errors import ConfigError
+from qqloan_cli.scoring.logistic import logistic, softplus
+from qqloan_cli.scoring.measures import log_loss
 
 METHODS = ("none", "platt", "beta", "isotonic")
 _FAR = 12.0  # log odds of a pd of 6 in a million: beyond it no data speaks
-
-
-def _softplus(x: np.ndarray) -> np.ndarray:
-    """ln(1 + e^x), without overflow."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def apply(calibration: dict, margin: np.ndarray) -> np.ndarray:
@@ -28,7 +25,7 @@ def apply(calibration: dict, margin: np.ndarray) -> np.ndarray:
     elif method == "platt":
         z = calibration["a"] * margin + calibration["c"]
     elif method == "beta":  # a ln s - b ln(1 - s) + c with s the margin's probability (Kull, Silva Filho, Flach 2017)
-        z = calibration["b"] * _softplus(margin) - calibration["a"] * _softplus(-margin) + calibration["c"]
+        z = calibration["b"] * softplus(margin) - calibration["a"] * softplus(-margin) + calibration["c"]
     elif method == "isotonic":
         z = np.interp(margin, np.array(calibration["margin"]), np.array(calibration["log_odds"]))
     else:
@@ -49,7 +46,7 @@ def fit(method: str, margin: np.ndarray, bad: np.ndarray) -> dict:
     if method == "platt":
         return _platt(margin, bad)
     if method == "beta":
-        a, b, c = logistic(np.column_stack([-_softplus(-margin), _softplus(margin)]), bad)
+        a, b, c = logistic(np.column_stack([-softplus(-margin), softplus(margin)]), bad)
         if a < 0 or b < 0:  # would turn the order round at one end
             return _platt(margin, bad)
         return {"method": "beta", "a": _plain(a), "b": _plain(b), "c": _plain(c)}
@@ -63,7 +60,6 @@ def choose(margin: np.ndarray, bad: np.ndarray, folds: np.ndarray) -> tuple[dict
 
     A method must beat the simpler ones by more than a thousandth of a per cent to be taken.
     """
-    from qqloan_cli.scoring.measures import log_loss
 
     losses = {}
     for method in METHODS:
@@ -82,32 +78,6 @@ def held_log_odds(method: str, margin: np.ndarray, bad: np.ndarray, folds: np.nd
         held = folds == fold
         out[held] = apply(fit(method, margin[~held], bad[~held]), margin[held])
     return out
-
-
-def logistic(x: np.ndarray, bad: np.ndarray, ridge: float = 1e-6) -> np.ndarray:
-    """Coefficients and, last, the intercept of a logistic regression by Newton's method; a touch of ridge keeps separable data finite."""
-    design = np.column_stack([x, np.ones(len(x))])
-    beta = np.zeros(design.shape[1])
-    penalty = ridge * np.eye(design.shape[1])
-
-    def loss(b):
-        z = design @ b
-        return (_softplus(z) - bad * z).sum() + ridge / 2 * (b @ b)
-
-    now = loss(beta)
-    for _ in range(100):
-        p = 1 / (1 + np.exp(-np.clip(design @ beta, -30, 30)))
-        gradient = design.T @ (p - bad) + ridge * beta
-        step = np.linalg.solve((design * (p * (1 - p))[:, None]).T @ design + penalty, gradient)
-        size = 1.0
-        while loss(beta - size * step) > now and size > 1e-8:
-            size /= 2
-        beta = beta - size * step
-        after = loss(beta)
-        if now - after < 1e-10 * max(1.0, abs(now)):
-            break
-        now = after
-    return beta
 
 
 def _platt(margin, bad) -> dict:

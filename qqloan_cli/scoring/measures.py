@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qqloan_cli.errors import InputError
+from qqloan_cli.scoring.logistic import logistic
 
 PSI_FILL = 0.0001  # stands for an empty bin, and is stated wherever a PSI is
 
@@ -77,8 +78,6 @@ def ece(bad, pd, bins: int = 10) -> float:
 
 def calibration_line(bad, pd) -> tuple[float, float]:
     """Slope and intercept of the outcome's log odds on the predicted log odds; 1 and 0 where calibration is perfect."""
-    from qqloan_cli.scoring.calibrate import logistic
-
     pd = np.clip(np.asarray(pd, float), 1e-12, 1 - 1e-12)
     slope, intercept = logistic(np.log(pd / (1 - pd))[:, None], np.asarray(bad, float))
     return float(slope), float(intercept)
