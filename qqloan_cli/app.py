@@ -17,6 +17,7 @@ from typing import Annotated, Callable, NamedTuple
 import typer
 from typer.core import TyperGroup
 
+from qqloan_cli import process
 from qqloan_cli.errors import QqloanError, UsageError
 
 
@@ -167,6 +168,7 @@ def _terminated(_signal, _frame):
 def main(argv: list[str] | None = None) -> None:
     """The command line: parses, calls, and turns what happened into an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    process.prepare()
     from qqloan_cli.reports import console
 
     try:
