@@ -1,6 +1,6 @@
 """``python -m qqloan_cli`` is ``qqloan``."""
 
-from qqloan_cli.app import main
+from qqloan_cli.app import entry
 
 if __name__ == "__main__":
-    main()
+    entry()

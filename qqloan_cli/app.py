@@ -193,3 +193,11 @@ def main(argv: list[str] | None = None) -> None:
         else:
             code = console.unexpected(error)
     sys.exit(code)
+
+
+def entry() -> None:
+    """``qqloan``: ``main``, and the process ends with it."""
+    try:
+        main()
+    except SystemExit as ended:
+        process.leave(ended.code)

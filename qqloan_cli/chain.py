@@ -32,6 +32,13 @@ def stages(*commands: str) -> list:
     return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in CHAIN if not commands or step.command in commands]
 
 
+def load() -> None:
+    """Imports what the stages need, so that it is there when they begin."""
+    import scipy.optimize  # noqa: F401  the funding programme's, and slow to load
+
+    stages()
+
+
 def around(command: str) -> tuple[list, list, list]:
     """The stages before ``command``'s, its own, and those after."""
     order = list(dict.fromkeys(step.command for step in CHAIN))

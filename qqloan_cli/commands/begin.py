@@ -46,9 +46,8 @@ def begin(
     with building(out, asked, home, said, resume) as made:
         if "intake" not in made.document["stages"]:
             started = time.perf_counter()
-            if whole:
-                threading.Thread(target=chain.stages, daemon=True).start()  # their libraries load while DuckDB reads
-            take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said)
+            loading = threading.Thread(target=chain.load, daemon=True)
+            take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said, reading=loading.start if whole else None)
             counts = made.document["counts"]
             rows_in, kept = sum(c["in"] for c in counts.values()), {name: c["accepted"] for name, c in counts.items()}
             seconds = time.perf_counter() - started

@@ -259,7 +259,11 @@ LIMIT_STEPS = Contract(
         C("cap_fen", "BIGINT", "the step's own cap", "fen", "does not apply"),
         C("running_fen", "BIGINT", "what is left after it", "fen"),
         C("binding", "BOOLEAN", "this step set the amount"),
-        C("basis", "VARCHAR", "its numbers, for explain"),
+        # cap = of x times - less; for payment_to_income and debt_to_income that is a month's room, and the cap what it repays.
+        C("of_fen", "BIGINT", "the amount that the cap is worked out of: the income that counts, the grade's cap, the law's", "fen", "not worked out"),
+        C("times", "DECIMAL(12,6)", "of which the cap takes this share or multiple", "share", "whole"),
+        C("less_fen", "BIGINT", "less what is taken already: debts a month, or held here", "fen", "nothing"),
+        C("annual_rate", "DECIMAL(9,6)", "at which a month's room is turned into an amount", "annual rate", "no month's room"),
     ),
 )
 

@@ -36,7 +36,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """``settings(run)`` is called once for all buckets: Arrow tables in it become tables of the session, the rest goes to ``Task.values``."""
+    """``settings(run)`` is called once for all buckets: Arrow tables in it become tables of the session, the rest goes to ``Task.values``.
+
+    ``in_order`` names tables whose rows the stage leaves in the order of their contract's key, so that they need no sort.
+    """
 
     name: str
     kind: Literal["map", "gather"]
@@ -45,6 +48,7 @@ class Stage:
     module: str
     settings: Callable[[Run], Mapping[str, object]] | None = None
     compute: Callable[[Task], None] | None = None
+    in_order: tuple[str, ...] = ()
 
     @property
     def sql_file(self) -> Path:
@@ -79,12 +83,13 @@ def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str
         task.script(stage.sql_file)
     rows = {}
     for table in stage.writes:
+        sort = table not in stage.in_order
         if bucket is None and not run.is_shared(table):
             rows[table] = sum(
-                _put(con, table, run.file(table, b), f'(SELECT * FROM "{table}" WHERE bucket = {b})') for b in range(run.buckets)
+                _put(con, table, run.file(table, b), f'(SELECT * FROM "{table}" WHERE bucket = {b})', sort) for b in range(run.buckets)
             )
         else:
-            rows[table] = _put(con, table, run.file(table, bucket), f'"{table}"')
+            rows[table] = _put(con, table, run.file(table, bucket), f'"{table}"', sort)
         _drop(con, table)
     return rows
 
@@ -99,13 +104,13 @@ def _drop(con, table: str) -> None:
         con.execute(f'DROP VIEW "{table}"')
 
 
-def _put(con, table: str, path: Path, source: str) -> int:
-    """Writes ``source`` as the contract has it, sorted by its key, whole or not at all."""
+def _put(con, table: str, path: Path, source: str, sort: bool) -> int:
+    """Writes ``source`` as the contract has it, in the order of its key, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
     contract = CONTRACTS[table]
     count = con.execute(
-        f"COPY ({contract.select(source)}) TO {literal(str(beside))} (FORMAT parquet, COMPRESSION {CODEC}, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {DICTIONARY}, "
+        f"COPY ({contract.select(source, order=sort)}) TO {literal(str(beside))} (FORMAT parquet, COMPRESSION {CODEC}, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {DICTIONARY}, "
         f"KV_METADATA {{contract: {literal(contract.name)}, grain: {literal(contract.grain)}}})"
     ).fetchall()[0][0]
     os.replace(beside, path)

@@ -15,11 +15,6 @@ from qqloan_cli.policy.products import Share, Strict, Yuan, ppm
 FEN = 100
 
 
-def percent(share: Decimal) -> str:
-    """0.085 as 8.5 %."""
-    return f"{(share * 100).normalize():f} %"
-
-
 class Income(Strict):
     """``counts``: share of the income that counts, by confidence."""
 
@@ -101,8 +96,8 @@ class Limits(Strict):
         return {
             "without_income_fen": self.income.without * FEN, "history_none_fen": self.history.none * FEN, "history_thin_fen": self.history.thin * FEN,
             "social_strong_ppm": ppm(self.social.strong), "social_weak_ppm": ppm(self.social.weak), "person_max_fen": self.exposure.person_max * FEN,
-            "worst_grade": self.grade[-1].grade, "person_max_words": f"{self.exposure.person_max:,}.00 a person",
-            "strong_words": f" + {percent(self.social.strong)} social", "weak_words": f": policy caps {percent(self.social.weak)}",
+            "worst_grade": self.grade[-1].grade,
+            "stress_ppm": ppm(self.payment.stress),
         }
 
     def grades(self) -> list[dict]:
@@ -110,8 +105,6 @@ class Limits(Strict):
             {
                 "grade": grade.grade, "multiple_hundredths": int(grade.income_multiple * 100), "payment_ppm": ppm(grade.payment_share),
                 "debt_ppm": ppm(grade.debt_share), "cap_fen": grade.cap * FEN,
-                "multiple_words": f"{grade.income_multiple.normalize():f}", "payment_words": percent(grade.payment_share),
-                "debt_words": percent(grade.debt_share), "cap_words": f"grade {grade.grade}: {grade.cap:,}.00",
             }
             for grade in self.grade
         ]

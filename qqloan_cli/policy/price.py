@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from qqloan_cli.errors import ConfigError
-from qqloan_cli.policy.limits import Limits, percent
+from qqloan_cli.policy.limits import Limits
 from qqloan_cli.policy.load import load
-from qqloan_cli.policy.products import PPM, Product, Strict, ppm
+from qqloan_cli.policy.products import Product, Strict, ppm
 
 Rate = Annotated[Decimal, Field(ge=0, lt=1, decimal_places=6)]
 
@@ -63,7 +63,7 @@ def load_price(config_dir: Path, products: dict[str, Product], limits: Limits) -
 
 
 def payments(price: Price, limits: Limits, products: dict[str, Product]) -> list[dict]:
-    """Rate and instalment of each product, term and grade: product, term_months, grade, rate_ppm, both rates in words, and what a
+    """Rate and instalment of each product, term and grade: product, term_months, grade, rate_ppm, and what a
     month takes (principal, interest, monthly fee) per million of principal, ``payment`` at the one rate and ``stressed`` at the other, rounded up."""
     rows = []
     for name, product in products.items():
@@ -75,8 +75,6 @@ def payments(price: Price, limits: Limits, products: dict[str, Product]) -> list
                 fee = ppm(product.monthly_fee_rate)
                 rows.append({
                     "product": name, "term_months": term, "grade": grade, "rate_ppm": rate,
-                    "rate_words": f"{term} months at {percent(Decimal(rate) / PPM)}",
-                    "stressed_words": f"{term} months at {percent(Decimal(stressed) / PPM)} (stressed)",
                     "payment": _per_million(rate, months, product.method) + fee,
                     "stressed": _per_million(stressed, months, product.method) + fee,
                 })

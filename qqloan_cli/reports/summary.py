@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from qqloan_cli.engine.query import ask
+from qqloan_cli.engine.query import ask, ask_all
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.reasons import load_reasons
@@ -28,10 +28,10 @@ _REFUSED = "SELECT input, rule, count(*) AS rows FROM quarantine GROUP BY ALL OR
 
 def document(run: Run) -> dict:
     """The whole summary as one document: what ``--format json`` prints and the table is drawn from."""
+    decisions, reasons, caps, refused = (answer.to_pylist() for answer in ask_all(run, [_DECISIONS, _REASONS, _CAPS, _REFUSED]))
     return {
         "schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "counts": run.document["counts"],
-        "decisions": ask(run, _DECISIONS).to_pylist(), "reasons": ask(run, _REASONS).to_pylist(), "binding_caps": ask(run, _CAPS).to_pylist(),
-        "quarantine": ask(run, _REFUSED).to_pylist(), "warnings": run.document["warnings"],
+        "decisions": decisions, "reasons": reasons, "binding_caps": caps, "quarantine": refused, "warnings": run.document["warnings"],
         "policy_version": run.document["config_digest"][:12], "seconds": round(sum(t["seconds"] for t in run.document["timings"].values()), 2),
     }
 
@@ -44,7 +44,7 @@ def show(run: Run, format: str = "table") -> None:
     if format != "table":
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
     found, texts = document(run), load_reasons(run.config_dir)
-    show_intake(run)
+    show_intake(run, found["quarantine"])
     formats.draw(
         ["decision", "applications", "amount (yuan)", "funded (yuan)", "mean pd", "mean all-in cost"],
         [[r["decision"], f"{r['applications']:,}", yuan(r["amount_fen"]), yuan(r["funded_fen"]), shown(r["mean_pd"]), shown(r["mean_all_in_annual_cost"])] for r in found["decisions"]],
@@ -59,14 +59,15 @@ def show(run: Run, format: str = "table") -> None:
         formats.draw(["binding cap", "approved"], [[r["binding_cap"] or "-", f"{r['applications']:,}"] for r in found["binding_caps"]], "What set the amount", [False, True])
 
 
-def show_intake(run: Run) -> None:
-    """What came in: in = accepted + refused + of other people."""
+def show_intake(run: Run, refused: list[dict] | None = None) -> None:
+    """What came in: in = accepted + refused + of other people. ``refused`` is the quarantine by input and rule, where it was asked for already."""
     formats.draw(
         ["input", "rows in", "accepted", "refused", "other people's"],
         [[name, *(f"{c[k]:,}" for k in ("in", "accepted", "refused", "unmatched"))] for name, c in run.document["counts"].items()],
         "Input", [False] + [True] * 4,
     )
-    refused = ask(run, _REFUSED).to_pylist()
+    if refused is None:
+        refused = ask(run, _REFUSED).to_pylist()
     if refused:
         formats.draw(["input", "rule", "rows"], [[r["input"], r["rule"], f"{r['rows']:,}"] for r in refused[:10]], "Refused (quarantine.parquet has file, row, column and reason)", [False, False, True])
     _notes(run)

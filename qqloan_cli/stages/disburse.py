@@ -50,14 +50,8 @@ def compute(task: Task) -> None:
     by_number = plans.split(of["plan"], of["term_months"], of["principal_fen"])
     loan, number = np.nonzero(by_number)
     tranches = _Tranches(loan, number, by_number[loan, number], plans.skipped[of["plan"][loan], number])
-    _leave(task, "disburse_plan", _plan(task, ids, of, by_number, plans))
-    _leave(task, "schedule", _schedule(ids, of, by_number, tranches, plans))
-
-
-def _leave(task: Task, name: str, table: pa.Table) -> None:
-    task.con.register("_made", table)
-    task.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT * FROM _made')
-    task.con.unregister("_made")
+    task.con.register("disburse_plan", _plan(task, ids, of, by_number, plans))
+    task.con.register("schedule", _schedule(ids, of, by_number, tranches, plans))
 
 
 def _plan(task: Task, ids: pa.Array, of: dict, by_number: np.ndarray, plans: Plans) -> pa.Table:
@@ -133,5 +127,5 @@ def _chosen(texts: list[str | None], codes: np.ndarray) -> pa.Array:
 
 STAGE = Stage(
     name="disburse", kind="map", reads=("limit", "funding", "funding_shares"), writes=("disburse_plan", "schedule"),
-    module=__name__, settings=settings, compute=compute,
+    module=__name__, settings=settings, compute=compute, in_order=("disburse_plan", "schedule"),
 )

@@ -218,5 +218,5 @@ def _trend(months: np.ndarray) -> np.ndarray:
 
 STAGE = Stage(
     name="income", kind="map", reads=("applicants", "payroll", "provident_fund", "bank_statements"), writes=("income", "income_lines"),
-    module=__name__, settings=settings, compute=compute,
+    module=__name__, settings=settings, compute=compute, in_order=("income_lines",),
 )

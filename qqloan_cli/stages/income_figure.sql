@@ -120,21 +120,40 @@ SELECT
   END], CASE WHEN income_fen IS NOT NULL AND rule <> 'stated-verified' AND months_covered < s.medium_months THEN ['I-SHORT'] ELSE [] END, flags) AS reasons
 FROM signs;
 
--- Only lines that went into a figure.
-CREATE OR REPLACE TEMP VIEW income_lines AS
-SELECT x.application_id, l.* EXCLUDE (a) FROM (
-  SELECT a, 'payroll_income' AS figure, 'payroll' AS input, pay_date AS on_date, said_fen AS amount_fen, 'salary' AS class, CAST(NULL AS VARCHAR) AS rule
+-- Only lines that went into a figure, in order of what they say. Sorted as numbers, for names are slow to sort: the types' names are in alphabetical order.
+CREATE OR REPLACE TEMP TYPE income_figure AS ENUM ('bank_income', 'debt_service', 'fund_income', 'gambling', 'loan_proceeds', 'own_transfer', 'payroll_income');
+CREATE OR REPLACE TEMP TYPE line_class AS ENUM (SELECT class FROM lines UNION SELECT unnest(['fund', 'salary']) ORDER BY ALL);
+CREATE OR REPLACE TEMP TYPE line_rule AS ENUM (SELECT code FROM income_rules UNION SELECT unnest(['paired', 'recurring']) ORDER BY ALL);
+CREATE OR REPLACE TEMP TABLE figure_lines AS
+WITH told AS (
+  SELECT
+    a, CAST('payroll_income' AS income_figure) AS figure, pay_date AS on_date, said_fen AS amount_fen, CAST('salary' AS line_class) AS class,
+    CAST(NULL AS line_rule) AS rule
   FROM pay_slips
   UNION ALL
-  SELECT a, 'fund_income', 'provident_fund', month, coalesce(base_fen, personal_amount_fen, employer_amount_fen), 'fund', NULL
+  SELECT a, CAST('fund_income' AS income_figure), month, coalesce(base_fen, personal_amount_fen, employer_amount_fen), CAST('fund' AS line_class), NULL
   FROM fund_payments
   UNION ALL
   SELECT
     a,
-    CASE class WHEN 'own_transfer' THEN 'own_transfer' WHEN 'loan_proceeds' THEN 'loan_proceeds' WHEN 'gambling' THEN 'gambling'
-      WHEN 'loan_repayment' THEN 'debt_service' WHEN 'card_repayment' THEN 'debt_service' ELSE 'bank_income' END,
-    'bank_statements', CAST(booked_at AS DATE), amount_fen, class, coalesce(by_pattern, r.code)
-  FROM lines LEFT JOIN (SELECT rule_no, code FROM income_rules) r USING (rule_no)
+    CASE class
+      WHEN 'own_transfer' THEN CAST('own_transfer' AS income_figure)
+      WHEN 'loan_proceeds' THEN CAST('loan_proceeds' AS income_figure)
+      WHEN 'gambling' THEN CAST('gambling' AS income_figure)
+      WHEN 'loan_repayment' THEN CAST('debt_service' AS income_figure)
+      WHEN 'card_repayment' THEN CAST('debt_service' AS income_figure)
+      ELSE CAST('bank_income' AS income_figure) END,
+    CAST(booked_at AS DATE), amount_fen, CAST(class AS line_class), coalesce(CAST(by_pattern AS line_rule), r.rule)
+  FROM lines LEFT JOIN (SELECT rule_no, CAST(code AS line_rule) AS rule FROM income_rules) r USING (rule_no)
   WHERE counts_permille > 0 OR (class = 'bonus' AND amount_fen > 0) OR (class = 'gambling' AND amount_fen < 0)
     OR class IN ('own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment')
-) l JOIN applications x USING (a);
+)
+SELECT x.application_id, l.* FROM told l JOIN applications x USING (a)
+ORDER BY l.a, l.figure, l.on_date, l.amount_fen, l.class, l.rule;
+
+CREATE OR REPLACE TEMP VIEW income_lines AS
+SELECT
+  application_id, figure,
+  CASE figure WHEN 'payroll_income' THEN 'payroll' WHEN 'fund_income' THEN 'provident_fund' ELSE 'bank_statements' END AS input,
+  on_date, amount_fen, class, rule
+FROM figure_lines;

@@ -76,7 +76,6 @@ def _product(place: int, name: str, product: Product) -> dict:
         "place": place, "product": name, "kind": product.kind, "method": product.method, "method_code": METHODS.index(product.method),
         "amount_min_fen": product.amount_min * FEN, "amount_max_fen": product.amount_max * FEN, "amount_step_fen": product.amount_step * FEN,
         "term_usual": product.term_usual, "age_min": product.age_min, "age_max": product.age_max, "age_max_at_end": product.age_max_at_end,
-        "range_words": f"{name}: {product.amount_min:,}.00 to {product.amount_max:,}.00",
         "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
     }
 
@@ -129,5 +128,5 @@ def _price_offers(task: Task) -> None:
 
 STAGE = Stage(
     name="limit", kind="map", reads=("applicants", "links", "verify", "income", "credit", "social", "score"), writes=("limit", "limit_steps"),
-    module=__name__, settings=settings, compute=compute,
+    module=__name__, settings=settings, compute=compute, in_order=("limit_steps",),
 )

@@ -208,7 +208,7 @@ WITH views AS (
     k.product, k.requested_amount_fen, k.amount_min_fen, k.amount_max_fen, k.amount_step_fen, k.term_months, k.on_date,
     k.monthly_income_fen, k.debt_service_fen, k.history, k.overdue_months_24m, k.exposure_fen, k.law_amount_max_fen,
     g.grade AS by_grade, g.multiple_hundredths, g.payment_ppm, g.debt_ppm, g.cap_fen AS grade_cap_fen,
-    b.rate_ppm, b.payment, b.stressed, c.counts_ppm,
+    b.rate_ppm, b.rate_ppm + r.stress_ppm AS stressed_rate_ppm, b.payment, b.stressed,
     r.without_income_fen, r.person_max_fen, r.history_none_fen, r.history_thin_fen,
     -- A billion yuan a month is more than any income: beyond it the products below would not fit 64 bits.
     CASE WHEN k.monthly_income_fen IS NOT NULL
@@ -240,8 +240,9 @@ WITH views AS (
     -- As a strong network may raise it; a weak one lowers all that is policy, in a step of its own.
     grade_cap_fen * (1_000_000 + greatest(social_ppm, 0)) // 1_000_000           AS cap_grade,
     least(CASE history WHEN 'none' THEN history_none_fen WHEN 'thin' THEN history_thin_fen END, overdue_cap_fen) AS cap_history,
-    CASE WHEN social_ppm < 0
-      THEN least(cap_multiple, cap_grade, cap_history) * (1_000_000 + social_ppm) // 1_000_000 END AS cap_social,
+    CASE WHEN social_ppm < 0 THEN least(cap_multiple, cap_grade, cap_history) END AS social_of_fen,
+    CASE WHEN social_ppm < 0 THEN 1_000_000 + social_ppm END                     AS social_times_ppm,
+    social_of_fen * social_times_ppm // 1_000_000                                AS cap_social,
     CASE WHEN law_amount_max_fen IS NOT NULL THEN greatest(law_amount_max_fen - exposure_fen, 0) END AS cap_regulation,
     greatest(person_max_fen - exposure_fen, 0)                                   AS cap_exposure
   FROM rooms

@@ -1,11 +1,10 @@
--- limit, third part: the decision and its reasons, and the waterfall in words.
+-- limit, third part: the decision and its reasons, and the waterfall's steps.
 --
 -- grain     limit: application; limit_steps: application and step
 -- reads     known, waterfall, said, offers (priced by loans/pricing.py), verify, income, score, step_book, product_book, lender
 -- contract  contracts/stages.py: limit, limit_steps
 
 CREATE OR REPLACE TEMP MACRO in_share(ppm) AS CAST(CAST(ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(9,6));
-CREATE OR REPLACE TEMP MACRO in_words(fen) AS format('{:,}.{:02d}', fen // 100, fen % 100);
 
 CREATE OR REPLACE TEMP TABLE decided AS
 SELECT
@@ -115,52 +114,38 @@ CROSS JOIN lender l
 LEFT JOIN explained e USING (place)
 LEFT JOIN offers o USING (place);
 
--- The waterfall in words, where it was looked at: not for those whom a rule declined before.
+-- The waterfall in numbers, where it was looked at: not for those whom a rule declined before. Rows stay in waterfall's order.
 CREATE OR REPLACE TEMP VIEW limit_steps AS
-WITH income_said AS (
+WITH steps AS (
   SELECT
-    *,
-    'income ' || in_words(counted_fen)
-      || CASE WHEN counts_ppm < 1_000_000 THEN ' (' || format('{:g}', counts_ppm / 10_000) || ' % of ' || in_words(monthly_income_fen) || ')' ELSE '' END AS income_words,
-    CASE WHEN exposure_fen > 0 THEN ' less ' || in_words(exposure_fen) || ' held' ELSE '' END AS held_words
+    application_id,
+    binding_step,
+    unnest([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])                                      AS step_no,
+    unnest([requested_amount_fen, amount_max_fen, cap_multiple, cap_payment, cap_debt, cap_grade, cap_history, cap_social, cap_regulation, cap_exposure])
+                                                                                 AS cap_fen,
+    unnest([left_1, left_2, left_3, left_4, left_5, left_6, left_7, left_8, left_9, left_10])
+                                                                                 AS running_fen,
+    unnest([NULL, NULL, counted_fen, counted_fen, counted_fen, grade_cap_fen, NULL, social_of_fen, law_amount_max_fen, person_max_fen])
+                                                                                 AS of_fen,
+    unnest([NULL, NULL, multiple_hundredths * 10_000, payment_ppm, debt_ppm, 1_000_000 + greatest(social_ppm, 0), NULL, social_times_ppm, NULL, NULL])
+                                                                                 AS times_ppm,
+    unnest([NULL, NULL, NULL, NULL, debt_service_fen, NULL, NULL, NULL, exposure_fen, exposure_fen])
+                                                                                 AS less_fen,
+    unnest([NULL, NULL, NULL, stressed_rate_ppm, rate_ppm, NULL, NULL, NULL, NULL, NULL])
+                                                                                 AS rate_ppm
   FROM waterfall
   WHERE outcome <> 'declined-by-rule'
-), steps AS (
-  SELECT
-    d.application_id,
-    d.binding_step,
-    unnest([
-      {step_no: 1, cap: d.requested_amount_fen, running: d.left_1, basis: 'asked for'},
-      {step_no: 2, cap: d.amount_max_fen, running: d.left_2, basis: p.range_words},
-      {step_no: 3, cap: d.cap_multiple, running: d.left_3, basis: coalesce(d.income_words || ' x ' || g.multiple_words, 'income unknown')},
-      {step_no: 4, cap: d.cap_payment, running: d.left_4,
-       basis: g.payment_words || ' of ' || d.income_words || ' = ' || in_words(d.payment_room_fen) || ' a month, ' || b.stressed_words},
-      {step_no: 5, cap: d.cap_debt, running: d.left_5,
-       basis: g.debt_words || ' of ' || d.income_words || ' less debts ' || in_words(d.debt_service_fen) || ' = '
-         || in_words(d.debt_room_fen) || ' a month, ' || b.rate_words},
-      {step_no: 6, cap: d.cap_grade, running: d.left_6, basis: g.cap_words || CASE WHEN d.social_ppm > 0 THEN r.strong_words ELSE '' END},
-      {step_no: 7, cap: d.cap_history, running: d.left_7,
-       basis: 'history ' || coalesce(d.history, 'unknown') || ', overdue months ' || coalesce(CAST(d.overdue_months_24m AS VARCHAR), 'unknown')},
-      {step_no: 8, cap: d.cap_social, running: d.left_8,
-       basis: d.band || CASE WHEN d.social_ppm < 0 THEN r.weak_words WHEN d.social_ppm > 0 THEN ': in the grade''s cap' ELSE ': neutral' END},
-      {step_no: 9, cap: d.cap_regulation, running: d.left_9, basis: w.amount_words || d.held_words},
-      {step_no: 10, cap: d.cap_exposure, running: d.left_10, basis: r.person_max_words || d.held_words}
-    ]) AS one
-  FROM income_said d
-  CROSS JOIN limit_row r
-  JOIN grade_book g ON g.grade = d.by_grade
-  JOIN product_book p ON p.product = d.product
-  JOIN (SELECT on_date, product, coalesce(in_words(amount_max_fen), 'no cap') || ' on ' || CAST(on_date AS VARCHAR) AS amount_words FROM law) w
-    ON w.on_date = d.on_date AND w.product = d.product
-  LEFT JOIN payment_book b ON b.product = d.product AND b.grade = d.by_grade AND b.term_months = d.term_months
 )
 SELECT
-  s.application_id                                                               AS application_id,
-  s.one.step_no                                                                  AS step_no,
-  b.step                                                                         AS step,
-  s.one.cap                                                                      AS cap_fen,
-  s.one.running                                                                  AS running_fen,
-  s.one.step_no = s.binding_step                                                 AS binding,
-  coalesce(s.one.basis, 'does not apply')                                        AS basis
-FROM steps s
-JOIN step_book b ON b.step_no = s.one.step_no;
+  application_id                                                                 AS application_id,
+  step_no                                                                        AS step_no,
+  ['requested', 'product', 'income_multiple', 'payment_to_income', 'debt_to_income', 'grade', 'credit_history', 'social', 'regulation', 'exposure'][step_no]
+                                                                                 AS step,
+  cap_fen                                                                        AS cap_fen,
+  running_fen                                                                    AS running_fen,
+  step_no = binding_step                                                         AS binding,
+  of_fen                                                                         AS of_fen,
+  CAST(CAST(times_ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(12,6)) AS times,
+  less_fen                                                                       AS less_fen,
+  in_share(rate_ppm)                                                             AS annual_rate
+FROM steps;

@@ -74,7 +74,8 @@ FROM carried w
 JOIN ruled r USING (place)
 JOIN said s USING (hits, unknowns)
 LEFT JOIN (SELECT place, offered_fen FROM carried WHERE NOT with_social) o USING (place)
-WHERE w.with_social;
+WHERE w.with_social
+ORDER BY place;
 
 CREATE OR REPLACE TEMP TABLE wanted AS
 SELECT
