@@ -14,6 +14,7 @@ from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import perform, session
+from qqloan_cli.reports.waterfall import basis
 from qqloan_cli.stages.limit import STAGE
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -65,13 +66,15 @@ class Bucket:
         self.con = session(STAGE, self.values, 1, 1500, self.run)
 
     def decide(self, cases: list[dict[str, dict]]) -> list[dict]:
-        """The limit's rows in the order of the cases, each with its ``steps`` by name."""
+        """The limit's rows in the order of the cases, each with its ``steps`` by name, in words too."""
         for table in PLAIN:
             self._write(table, [{**rows[table], **_keys(table, number)} for number, rows in enumerate(cases)])
         perform(STAGE, self.run, 0, self.con, self.values)
         found = pq.read_table(self.run.file("limit", 0)).to_pylist()
         steps: dict[str, dict] = {}
+        dossiers = {row["application_id"]: {"limit": [row], **{table: [rows[table]] for table in PLAIN}} for row, rows in zip(found, cases)}
         for step in pq.read_table(self.run.file("limit_steps", 0)).to_pylist():
+            step["basis"] = basis(step, dossiers[step["application_id"]], "en")
             steps.setdefault(step["application_id"], {})[step["step"]] = step
         return [{**row, "steps": steps.get(row["application_id"], {})} for row in found]
 

@@ -31,7 +31,8 @@ MAY = {
     "chain": {"errors", "stages", "links"},
     "reports": {"errors", "contracts", "engine", "policy"},
     "commands": {"errors", "app", "chain", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
-    "app": {"errors", "reports", "commands"},
+    "process": set(),
+    "app": {"errors", "process", "reports", "commands"},
 }
 
 

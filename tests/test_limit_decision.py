@@ -228,7 +228,7 @@ def test_enormous_figures_do_not_overflow(bucket):
 
 def test_an_empty_bucket_leaves_empty_tables_with_their_columns(bucket):
     assert bucket.decide([]) == []
-    assert pq.read_table(bucket.run.file("limit_steps", 0)).schema.names == ["application_id", "step_no", "step", "cap_fen", "running_fen", "binding", "basis"]
+    assert pq.read_table(bucket.run.file("limit_steps", 0)).schema.names == ["application_id", "step_no", "step", "cap_fen", "running_fen", "binding", "of_fen", "times", "less_fen", "annual_rate", "term_months"]
 
 
 def test_every_code_that_the_stage_gives_has_its_words(bucket):

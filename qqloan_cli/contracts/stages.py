@@ -264,6 +264,7 @@ LIMIT_STEPS = Contract(
         C("times", "DECIMAL(12,6)", "of which the cap takes this share or multiple", "share", "whole"),
         C("less_fen", "BIGINT", "less what is taken already: debts a month, or held here", "fen", "nothing"),
         C("annual_rate", "DECIMAL(9,6)", "at which a month's room is turned into an amount", "annual rate", "no month's room"),
+        C("term_months", "INTEGER", "over which it is", "months", "no month's room"),
     ),
 )
 

@@ -33,7 +33,6 @@ def fingerprint(key: bytes) -> str:
     return hashlib.sha256(b"qqloan key " + key).hexdigest()[:16]
 
 
-def pads(key: bytes) -> tuple[bytes, bytes]:
-    """HMAC-SHA256's inner and outer pads, so that SQL can hash whole columns: sha256(outer || unhex(sha256(inner || value)))."""
-    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
-    return bytes(b ^ 0x36 for b in block), bytes(b ^ 0x5C for b in block)
+def for_hashing(key: bytes) -> bytes:
+    """32 bytes: the key of the keyed hashes (links/hashing.py), which is for nothing else."""
+    return hashlib.sha256(b"qqloan keyed hashes " + key).digest()

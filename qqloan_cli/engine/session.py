@@ -6,6 +6,8 @@ import functools
 import sys
 from pathlib import Path
 
+_NEVER = "1TB"
+
 
 def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None):
     """An in-memory DuckDB. One thread makes sums of floats repeatable; spills go to ``scratch``."""
@@ -18,6 +20,9 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
+        "allocator_flush_threshold": _NEVER,  # giving memory back and asking for it again took a tenth of a run
+        "allocator_bulk_deallocation_flush_threshold": _NEVER,
+        **dict(kv.split(":") for kv in __import__("os").environ.get("QX", "").split(";") if kv),
     })
     settle(con)
     if scratch is not None:

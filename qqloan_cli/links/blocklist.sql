@@ -1,33 +1,26 @@
--- The blocklist by keyed hash, so that it can be joined with keys. grain: entry and form (raw value hashed, or hash as given).
--- reads: blocklist, hash_pads. writes: blocked (kind, hash, from_date, to_date).
-CREATE OR REPLACE TEMP TABLE blocked AS
-WITH entries AS (
-  SELECT kind, trim(value) AS value, coalesce(from_date, DATE '0001-01-01') AS from_date, coalesce(to_date, DATE '9999-12-31') AS to_date
-  FROM blocklist
-),
-raw_values AS (
-  SELECT
-    e.kind,
-    CASE e.kind
-      WHEN 'applicant' THEN e.value                     -- the lender's own key, which keys.applicant_id is too
-      WHEN 'id'        THEN keyed(p.inner_pad, p.outer_pad, 'id', one_id(plain_id(e.value)))
-      WHEN 'card'      THEN keyed(p.inner_pad, p.outer_pad, 'card', digits(e.value))
-      WHEN 'device'    THEN keyed(p.inner_pad, p.outer_pad, 'device', e.value)
-      ELSE                  keyed(p.inner_pad, p.outer_pad, 'phone', one_phone(digits(e.value)))  -- phone, contact
-    END AS hash,
-    e.from_date,
-    e.to_date
-  FROM entries AS e, hash_pads AS p
-),
-given_hashes AS (
-  SELECT kind, left(lower(value), 32) AS hash, from_date, to_date
-  FROM entries
-  WHERE kind <> 'applicant' AND regexp_full_match(lower(value), '[0-9a-f]{32}|[0-9a-f]{64}')
-)
-SELECT DISTINCT
-  CAST(kind AS VARCHAR)   AS kind,
-  CAST(hash AS VARCHAR)   AS hash,
-  CAST(from_date AS DATE) AS from_date,
-  CAST(to_date AS DATE)   AS to_date
-FROM (SELECT * FROM raw_values UNION ALL SELECT * FROM given_hashes)
-WHERE hash IS NOT NULL;
+-- The blocklist's entries in the form in which keys.py hashes them, so that they can be joined with keys.
+-- reads: blocklist. leaves: as_given (a hash, or the lender's own key, which keys.applicant_id is too), to_hash (with the hash's domain).
+CREATE OR REPLACE TEMP TABLE entries AS
+SELECT
+  CAST(kind AS VARCHAR)                                        AS kind,
+  CAST(trim(value) AS VARCHAR)                                 AS value,
+  CAST(coalesce(from_date, DATE '0001-01-01') AS DATE)         AS from_date,
+  CAST(coalesce(to_date, DATE '9999-12-31') AS DATE)           AS to_date
+FROM blocklist;
+
+CREATE OR REPLACE TEMP VIEW as_given AS
+SELECT kind, value, from_date, to_date FROM entries WHERE kind = 'applicant'
+UNION ALL
+SELECT kind, lower(value), from_date, to_date FROM entries WHERE kind <> 'applicant' AND regexp_full_match(lower(value), '[0-9a-f]{32}');
+
+CREATE OR REPLACE TEMP VIEW to_hash AS
+SELECT
+  kind, from_date, to_date,
+  CASE WHEN kind IN ('id', 'card', 'device') THEN kind ELSE 'phone' END AS domain,   -- phone, contact
+  CASE kind
+    WHEN 'id'     THEN one_id(plain_id(value))
+    WHEN 'card'   THEN digits(value)
+    WHEN 'device' THEN value
+    ELSE               one_phone(digits(value))
+  END AS value
+FROM entries WHERE kind <> 'applicant';

@@ -1,4 +1,4 @@
-"""keys: HMAC-SHA256 of ID, phone, card, device and contact, application by application, in SQL; and a blocklist in the same form."""
+"""keys: keyed hashes of ID, phone, card, device and contact, application by application; and a blocklist in the same form."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from qqloan_cli.engine import secret
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.links.hashing import Hasher
 
 _HERE = Path(__file__).parent
-
-
-def _pads() -> pa.Table:
-    inner, outer = secret.pads(secret.load())
-    return pa.table({"inner_pad": pa.array([inner], pa.binary()), "outer_pad": pa.array([outer], pa.binary())})
+_DOMAINS = {"id": "id", "phone": "phone", "card": "card", "device": "device", "contact": "phone"}  # a contact is found among phones
 
 
 def settings(run: Run) -> dict:
-    return {"hash_pads": _pads()}
+    return {"key": secret.for_hashing(secret.load())}
 
 
 def compute(task: Task) -> None:
-    task.script(_HERE / "hashing.sql")
+    task.script(_HERE / "numbers.sql")
     task.script(_HERE / "keys.sql")
+    known = task.con.sql("FROM known_by").to_arrow_table()
+    hasher = Hasher(task.values["key"])
+    told = {name: known[name] for name in ("application_id", "applicant_id", "applied_at")}
+    task.con.register("keys", pa.table(told | {f"{name}_hash": hasher.column(domain, known[name]) for name, domain in _DOMAINS.items()}))
 
 
 def hashed_blocklist(run: Run) -> pa.Table:
@@ -35,15 +36,19 @@ def hashed_blocklist(run: Run) -> pa.Table:
     value that looks like a keyed hash is taken as one and as a raw value too: a
     device's own number may look like a hash.
     """
-    con = connect(1, scratch=run.scratch)
+    con, hasher = connect(1, scratch=run.scratch), Hasher(secret.for_hashing(secret.load()))
     try:
-        con.register("hash_pads", _pads())
         run.bind(con, "blocklist")
-        for name in ("hashing.sql", "blocklist.sql"):
+        for name in ("numbers.sql", "blocklist.sql"):
             con.execute((_HERE / name).read_text(encoding="utf-8"))
-        return con.sql("SELECT * FROM blocked ORDER BY ALL").to_arrow_table()
+        parts = [con.sql("SELECT kind, value AS hash, from_date, to_date FROM as_given").to_arrow_table()]
+        for domain in sorted(set(_DOMAINS.values())):
+            listed = con.sql("SELECT kind, value, from_date, to_date FROM to_hash WHERE domain = ?", params=[domain]).to_arrow_table()
+            parts.append(listed.drop_columns("value").add_column(1, "hash", hasher.column(domain, listed["value"])))
+        con.register("parts", pa.concat_tables(parts))
+        return con.sql("SELECT DISTINCT * FROM parts WHERE hash IS NOT NULL ORDER BY ALL").to_arrow_table()
     finally:
         con.close()
 
 
-STAGE = Stage(name="keys", kind="map", reads=("applicants",), writes=("keys",), module=__name__, settings=settings, compute=compute)
+STAGE = Stage(name="keys", kind="map", reads=("applicants",), writes=("keys",), module=__name__, settings=settings, compute=compute, in_order=("keys",))

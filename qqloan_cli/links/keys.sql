@@ -1,13 +1,14 @@
--- Keyed hashes of what an application is known by, so that nothing after this stage holds a number.
--- grain: application. reads: applicants, hash_pads (one row: the two pads of the run's key). writes: keys.
-CREATE OR REPLACE TEMP TABLE keys AS
+-- What an application is known by, each number in its one form: keys.py hashes it, and nothing after that holds a number.
+-- grain: application. reads: applicants. leaves: known_by, in order of application.
+CREATE OR REPLACE TEMP VIEW known_by AS
 SELECT
-  a.application_id,
-  a.applicant_id,
-  a.applied_at,
-  keyed(p.inner_pad, p.outer_pad, 'id', one_id(plain_id(a.id_number)))    AS id_hash,      -- 15 digits and 18 of one person agree
-  keyed(p.inner_pad, p.outer_pad, 'phone', one_phone(a.phone))           AS phone_hash,
-  keyed(p.inner_pad, p.outer_pad, 'card', a.bank_card)                   AS card_hash,
-  keyed(p.inner_pad, p.outer_pad, 'device', trim(a.device_id))           AS device_hash,
-  keyed(p.inner_pad, p.outer_pad, 'phone', one_phone(a.contact_phone))   AS contact_hash  -- the phone's domain
-FROM applicants AS a, hash_pads AS p;
+  application_id,
+  applicant_id,
+  applied_at,
+  one_id(plain_id(id_number)) AS id,      -- 15 digits and 18 of one person agree
+  one_phone(phone)            AS phone,
+  bank_card                   AS card,
+  trim(device_id)             AS device,
+  one_phone(contact_phone)    AS contact
+FROM applicants
+ORDER BY application_id;

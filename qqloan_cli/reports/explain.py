@@ -9,7 +9,8 @@ from rich.table import Table
 from qqloan_cli.engine.run import Run
 from qqloan_cli.policy.reasons import Reason
 from qqloan_cli.reports.console import SCHEMA_VERSION
-from qqloan_cli.reports.summary import yuan
+from qqloan_cli.reports.money import yuan
+from qqloan_cli.reports.waterfall import basis
 from qqloan_cli.reports.words import word
 
 _CREDIT = ("history", "worst_dpd_24m", "overdue_months_24m", "utilisation", "lenders_open", "hard_inquiries_3m", "total_balance_fen")
@@ -19,7 +20,8 @@ _SOCIAL = ("social_score", "social_band", "account_age_days", "active_days_avg",
 def document(found: dict[str, list[dict]], reasons: dict[str, Reason], lang: str) -> dict:
     """The dossier with the words of every code in it."""
     codes = {code for table in ("decisions", "verify", "income", "social", "score", "limit") for row in found[table] for code in _codes(row)}
-    return {"schema_version": SCHEMA_VERSION, **found, "words": {code: reasons[code].text(lang) for code in sorted(codes) if code in reasons}}
+    steps = [{**step, "basis": basis(step, found, lang)} for step in found["limit_steps"]]
+    return {"schema_version": SCHEMA_VERSION, **found, "limit_steps": steps, "words": {code: reasons[code].text(lang) for code in sorted(codes) if code in reasons}}
 
 
 def _codes(row: dict) -> list[str]:
@@ -144,7 +146,7 @@ def _limit(page: _Page, found: dict) -> None:
     if found["limit_steps"]:
         page.head(page.w("waterfall"))
         page.table(["step", "cap", "left", "binding", "basis"], [
-            [page.w(s["step"]), yuan(s["cap_fen"]), yuan(s["running_fen"]), page.w("yes") if s["binding"] else "", s["basis"]] for s in found["limit_steps"]
+            [page.w(s["step"]), yuan(s["cap_fen"]), yuan(s["running_fen"]), page.w("yes") if s["binding"] else "", basis(s, found, page.lang)] for s in found["limit_steps"]
         ], (1, 2))
 
 

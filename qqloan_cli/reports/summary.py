@@ -9,6 +9,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.reasons import load_reasons
 from qqloan_cli.reports import console, formats
+from qqloan_cli.reports.money import yuan
 
 _DECISIONS = """
 SELECT decision, count(*) AS applications, CAST(sum(amount_fen) AS BIGINT) AS amount_fen, CAST(sum(funded_fen) AS BIGINT) AS funded_fen,
@@ -90,10 +91,6 @@ def _notes(run: Run) -> None:
     said = console.current()
     for warning in run.document["warnings"]:
         said.note(warning["ref"], warning["text"])
-
-
-def yuan(fen: int | None) -> str:
-    return "-" if fen is None else f"{fen // 100:,}.{fen % 100:02d}" if fen >= 0 else f"-{yuan(-fen)}"
 
 
 def shown(value) -> str:

@@ -132,7 +132,9 @@ WITH steps AS (
     unnest([NULL, NULL, NULL, NULL, debt_service_fen, NULL, NULL, NULL, exposure_fen, exposure_fen])
                                                                                  AS less_fen,
     unnest([NULL, NULL, NULL, stressed_rate_ppm, rate_ppm, NULL, NULL, NULL, NULL, NULL])
-                                                                                 AS rate_ppm
+                                                                                 AS rate_ppm,
+    unnest([NULL, NULL, NULL, term_months, term_months, NULL, NULL, NULL, NULL, NULL])
+                                                                                 AS term_months
   FROM waterfall
   WHERE outcome <> 'declined-by-rule'
 )
@@ -147,5 +149,6 @@ SELECT
   of_fen                                                                         AS of_fen,
   CAST(CAST(times_ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(12,6)) AS times,
   less_fen                                                                       AS less_fen,
-  in_share(rate_ppm)                                                             AS annual_rate
+  in_share(rate_ppm)                                                             AS annual_rate,
+  term_months                                                                    AS term_months
 FROM steps;

@@ -15,7 +15,7 @@ from qqloan_cli.links.keys import hashed_blocklist
 from qqloan_cli.policy.load import read_toml
 from qqloan_cli.policy.verify import VerifyPolicy, load_verify
 
-_HASHING = Path(links.__file__).parent / "hashing.sql"
+_NUMBERS = Path(links.__file__).parent / "numbers.sql"
 _STUDENT_CODES = {"pass": "", "refer": "V-STUDENT", "fail": "V-STUDENT-BANNED"}
 
 
@@ -101,7 +101,7 @@ def _phone_prefixes(path: Path) -> pa.Table:
 
 
 def compute(task: Task) -> None:
-    task.script(_HASHING)
+    task.script(_NUMBERS)
     task.script(STAGE.sql_file)
     for table in ("parsed", "employers", "listed", "findings"):
         task.con.execute(f"DROP TABLE {table}")

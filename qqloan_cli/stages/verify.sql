@@ -1,6 +1,6 @@
 -- Who the applicant is: identity, age, phone, card, employer, consent, duplicates, velocity, lists.
 -- grain: application. reads: applicants, keys, links, blocked (the blocklist by hash); settings: rules (one row), codes, product_ages,
---   regions, phone_prefixes; macros of links/hashing.sql. writes: verify.
+--   regions, phone_prefixes; macros of links/numbers.sql. writes: verify.
 -- A check that cannot be done (nothing to look at) is not listed; one that a source's applicants cannot meet says so.
 
 CREATE OR REPLACE TEMP TABLE parsed AS

@@ -59,7 +59,7 @@ def ours(given: pa.Table) -> tuple[float, list[tuple]]:
              **{name: name for name in given.column_names}}
     columns = ", ".join(f"CAST({known.get(c.name, 'NULL')} AS {c.type}) AS {c.name}" for c in CONTRACTS["applicants"].columns)
     con.execute(f"CREATE TABLE applicants AS SELECT {columns} FROM given")
-    con.execute((PACKAGE / "links" / "hashing.sql").read_text())
+    con.execute((PACKAGE / "links" / "numbers.sql").read_text())
     parsed, employers = con.extract_statements((PACKAGE / "stages" / "verify.sql").read_text())[:2]
     started = time.perf_counter()
     con.execute(parsed)

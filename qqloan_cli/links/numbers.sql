@@ -1,6 +1,4 @@
--- Macros: how an identifier is brought to one form, and hashed with the run's key.
--- A hash is HMAC-SHA256 of "domain:value", its first 32 hexadecimal characters. The domain keeps apart equal values of
--- different kinds; a contact's phone is hashed in the phone's domain, because it is to be found among phones.
+-- Macros: how an identifier is brought to one form, and its check digits.
 
 -- digit k of n, counted from the right, the last being 0
 CREATE OR REPLACE TEMP MACRO digit(n, k) AS (n // CAST(power(10, k) AS UBIGINT)) % 10;
@@ -24,10 +22,6 @@ CREATE OR REPLACE TEMP MACRO one_phone(value) AS CASE
   WHEN length(value) = 15 AND starts_with(value, '00861') THEN right(value, 11)
   ELSE value END;
 CREATE OR REPLACE TEMP MACRO digits(value) AS regexp_replace(value, '[^0-9]', '', 'g');
-
--- NULL stays NULL, and so does nothing at all
-CREATE OR REPLACE TEMP MACRO keyed(inner_pad, outer_pad, domain, value) AS CASE
-  WHEN value <> '' THEN left(sha256(outer_pad || unhex(sha256(inner_pad || encode(concat(domain, ':', value))))), 32) END;
 
 -- value of the i-th character of a code in the alphabet of 31 (GB 32100: digits and capitals without I O S V Z)
 CREATE OR REPLACE TEMP MACRO of_31(code, i) AS strpos('0123456789ABCDEFGHJKLMNPQRTUWXY', substr(code, i, 1)) - 1;
