@@ -126,7 +126,7 @@ def _counted(con, name: str, plan: Plan, groups: list[Group]) -> dict[str, int]:
         for group in groups:
             refuse.explain(con, group, None)
     if name == "applicants":
-        good -= write.find_doubles(con, "checked")
+        good -= write.find_doubles(con, "(SELECT * FROM checked WHERE NOT _bad)")
         refuse.add_doubles(con, plan.files)
     for group in groups:
         refuse.add_broken(con, group)

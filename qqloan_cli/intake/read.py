@@ -18,7 +18,7 @@ from typing import Callable
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.journal import Journal
-from qqloan_cli.engine.run import Run, buckets_for
+from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake import groups as grouping
@@ -147,10 +147,7 @@ class _Intake:
     def _pass(self, name: str, groups: list[Group]) -> write.Written:
         if name != "applicants":
             return write.write_supporting(self.con, self.run, name, groups, self.scratch)
-        spool = self.scratch / "applications.parquet"
-        accepted = write.read_applicants(self.con, groups, self.run.as_of, spool)
-        self.run.document["buckets"] = buckets_for(accepted)
-        return write.write_applicants(self.con, self.run, self.scratch)
+        return write.write_applicants(self.con, self.run, groups, self.scratch)
 
     def _count(self, name: str, groups: list[Group], written: write.Written) -> dict[str, int]:
         """in = accepted + refused + unmatched; what was no data (blank rows, totals, headers again) is in none of them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
-from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.run import Run, buckets_for
 from qqloan_cli.engine.session import literal
 from qqloan_cli.intake.relations import Group, quoted
 
@@ -31,16 +31,58 @@ def _union(groups: list[Group], as_of: datetime.date | None) -> str:
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({group.checked(as_of)})" for group in groups)
 
 
-def read_applicants(con, groups: list[Group], as_of: datetime.date, spool: Path) -> int:
-    """All applications to ``spool`` with ``_bad`` and the leading bits of their applicant's hash; duplicates to the table ``doubles``. Returns how many are accepted."""
-    hashed = "CAST('0x' || substr(sha256(applicant_id), 1, 4) AS USMALLINT)"
-    con.execute(f"COPY (SELECT *, CASE WHEN NOT _bad THEN {hashed} END AS _hash FROM ({_union(groups, as_of)})) TO {literal(str(spool))} ({_FORMAT})")
-    con.execute(f"CREATE OR REPLACE TEMP VIEW spooled AS SELECT * FROM read_parquet({literal(str(spool))})")
-    return con.execute("SELECT count(*) FROM spooled WHERE NOT _bad").fetchall()[0][0] - find_doubles(con, "spooled")
+def write_applicants(con, run: Run, groups: list[Group], scratch: Path) -> Written:
+    """All applications into their buckets, and how many of those there are; duplicates to the table ``doubles``, and none of them written.
+
+    The number of buckets hangs on how many are accepted, which is known at the end. It is nearly always that of the rows that
+    came in, so those are written once; where it is not, or there are doubles, what was written is dealt out anew.
+    """
+    made = scratch / "buckets-applicants"
+    run.document["buckets"] = buckets_for(max(_rows_about(con, groups), 1))
+    columns = ", ".join(_applicant_column(name, run.as_of) for name in CONTRACTS["applicants"].names)
+    bucket = f"CASE WHEN _bad THEN {_BAD} ELSE {_HASH} >> {_shift(run)} END"
+    _partition(con, f"SELECT {columns}, CAST({bucket} AS USMALLINT) AS bucket FROM ({_union(groups, run.as_of)})", made)
+    files = {int(part.name.partition("=")[2]): sorted(part.glob("*.parquet")) for part in made.glob("bucket=*")}
+    by_file, bad = _count_files(con, [path for paths in files.values() for path in paths]), _rows(files.pop(_BAD, []))
+    good = [path for paths in files.values() for path in paths]
+    listed = f"read_parquet([{', '.join(literal(str(path)) for path in good)}], hive_partitioning = false)" if good else f"({CONTRACTS['applicants'].empty()})"
+    doubles = find_doubles(con, listed)
+    if doubles or buckets_for(_rows(good) - doubles) != run.buckets:
+        run.document["buckets"] = buckets_for(_rows(good) - doubles)
+        again = scratch / "buckets-applicants-again"
+        _partition(con, f"SELECT *, CAST({_HASH} >> {_shift(run)} AS USMALLINT) AS bucket FROM {listed} ANTI JOIN doubles USING (src_file, src_row)", again)
+        shutil.rmtree(made)
+        os.replace(again, made)
+    written = _put(con, run, "applicants", made)
+    written.bad, written.by_file = bad, by_file
+    return written
+
+
+_HASH = "CAST('0x' || substr(sha256(applicant_id), 1, 4) AS USMALLINT)"
+
+
+def _shift(run: Run) -> int:
+    return 16 - (run.buckets.bit_length() - 1)
+
+
+def _rows_about(con, groups: list[Group]) -> int:
+    """Rows that came in; of a CSV its lines, and none of a packed one, which would have to be unpacked for it."""
+    total = 0
+    for group in groups:
+        if group.reads:
+            total += sum(_lines(file.path) for file in group.files if not file.packing)
+        else:
+            total += con.execute(f"SELECT count(*) FROM {group.source}").fetchall()[0][0]
+    return total
+
+
+def _lines(path: Path) -> int:
+    with open(path, "rb") as file:
+        return sum(part.count(b"\n") for part in iter(lambda: file.read(1 << 20), b"")) - 1
 
 
 def find_doubles(con, rows: str) -> int:
-    """The table ``doubles`` of the applications in the table ``rows``; how many."""
+    """The table ``doubles`` of the accepted applications ``rows``, a FROM item; how many."""
     values = ", ".join(quoted(c.name) for c in CONTRACTS["applicants"].columns if c.name not in ("src_file", "src_row", "application_id"))
     con.execute(_DOUBLES.format(values=values, rows=rows))
     return con.execute("SELECT count(*) FROM doubles").fetchall()[0][0]
@@ -49,10 +91,10 @@ def find_doubles(con, rows: str) -> int:
 # Of rows that say the same, the first by file and row stays; of rows that contradict each other none does.
 _DOUBLES = """
 CREATE OR REPLACE TEMP TABLE doubles AS
-WITH twice AS (SELECT application_id FROM {rows} WHERE NOT _bad GROUP BY application_id HAVING count(*) > 1),
+WITH twice AS (SELECT application_id FROM {rows} GROUP BY application_id HAVING count(*) > 1),
 said AS (
   SELECT application_id, src_file, src_row, md5(CAST(({values}) AS VARCHAR)) AS what
-  FROM {rows} SEMI JOIN twice USING (application_id) WHERE NOT _bad
+  FROM {rows} SEMI JOIN twice USING (application_id)
 ),
 judged AS (
   SELECT *, count(DISTINCT what) OVER (PARTITION BY application_id) AS versions,
@@ -61,18 +103,6 @@ judged AS (
 )
 SELECT application_id, src_file, src_row, versions > 1 AS contradicts FROM judged WHERE versions > 1 OR nth > 1
 """
-
-
-def write_applicants(con, run: Run, scratch: Path) -> Written:
-    """The spooled applications into buckets."""
-    columns = ", ".join(_applicant_column(name, run.as_of) for name in CONTRACTS["applicants"].names)
-    shift = 16 - (run.buckets.bit_length() - 1)
-    doubles = con.execute("SELECT count(*) FROM doubles").fetchone()[0]
-    but = "ANTI JOIN doubles USING (src_file, src_row)" if doubles else ""
-    written = _write(con, run, "applicants", f"SELECT {columns}, CAST(_hash >> {shift} AS USMALLINT) AS bucket FROM spooled {but} WHERE NOT _bad", scratch)
-    written.bad = con.execute("SELECT count(*) FROM spooled WHERE _bad").fetchone()[0]
-    written.by_file = dict(con.execute("SELECT src_file, count(*) FROM spooled GROUP BY ALL").fetchall())
-    return written
 
 
 def _applicant_column(name: str, as_of: datetime.date) -> str:
@@ -100,23 +130,24 @@ def know_batch(con, run: Run) -> None:
 
 def _write(con, run: Run, name: str, query: str, scratch: Path) -> Written:
     made = scratch / f"buckets-{name}"
+    _partition(con, query, made)
+    return _put(con, run, name, made)
+
+
+def _partition(con, query: str, made: Path) -> None:
     shutil.rmtree(made, ignore_errors=True)
     con.execute(f"COPY ({query}) TO {literal(str(made))} ({_FORMAT}, PARTITION_BY (bucket))")
-    return _put(con, run, name, made)
 
 
 def _put(con, run: Run, name: str, made: Path) -> Written:
     """From ``bucket=7/data_0.parquet`` to ``inputs/NAME/007.parquet``."""
-    import pyarrow.parquet as pq
-
     folder = run.folder(name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    written = Written()
+    written = Written(by_file=_count_files(con, sorted(made.glob("bucket=*/*.parquet"))))
     for part in sorted(made.glob("bucket=*")) if made.exists() else []:
         bucket, files = int(part.name.partition("=")[2]), sorted(part.glob("*.parquet"))
-        rows = sum(pq.read_metadata(path).num_rows for path in files)
-        _count_files(con, written, files)
+        rows = _rows(files)
         if bucket == _BAD:
             written.bad += rows
         elif bucket == _STRANGER:
@@ -132,10 +163,18 @@ def _put(con, run: Run, name: str, made: Path) -> Written:
     return written
 
 
-def _count_files(con, written: Written, files: list[Path]) -> None:
-    for path in files:
-        for no, rows in con.execute(f"SELECT src_file, count(*) FROM read_parquet({literal(str(path))}) GROUP BY ALL").fetchall():
-            written.by_file[no] = written.by_file.get(no, 0) + rows
+def _rows(files: list[Path]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(path).num_rows for path in files)
+
+
+def _count_files(con, files: list[Path]) -> dict[int, int]:
+    """Rows by the number of the file that they came from."""
+    if not files:
+        return {}
+    listed = ", ".join(literal(str(path)) for path in files)
+    return dict(con.execute(f"SELECT src_file, count(*) FROM read_parquet([{listed}], hive_partitioning = false) GROUP BY ALL").fetchall())
 
 
 def _one(con, files: list[Path], path: Path) -> Path:
