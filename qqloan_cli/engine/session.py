@@ -22,7 +22,6 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
         "allow_community_extensions": "false",
         "allocator_flush_threshold": _NEVER,  # giving memory back and asking for it again took a tenth of a run
         "allocator_bulk_deallocation_flush_threshold": _NEVER,
-        **dict(kv.split(":") for kv in __import__("os").environ.get("QX", "").split(";") if kv),
     })
     settle(con)
     if scratch is not None:
