@@ -74,6 +74,9 @@ numbered AS (
 )
 SELECT line FROM numbered WHERE nth > 1;
 
+CREATE OR REPLACE TEMP VIEW counted AS
+SELECT * FROM booked ANTI JOIN counted_once USING (line);
+
 -- Moves between own accounts: the same amount out of one and into another within days, each end used once.
 CREATE OR REPLACE TEMP TABLE own_pairs AS
 WITH several_accounts AS (
@@ -81,7 +84,7 @@ WITH several_accounts AS (
 ),
 ends AS (
   SELECT b.line, b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
-  FROM booked b SEMI JOIN several_accounts USING (a) ANTI JOIN counted_once USING (line)
+  FROM counted b SEMI JOIN several_accounts USING (a)
 ),
 close_ends AS (
   SELECT
@@ -117,8 +120,7 @@ SELECT
   b.* EXCLUDE (line_id),
   coalesce(r.class, 'other') AS class,
   coalesce(r.counts_permille, 0) AS counts_permille
-FROM booked b LEFT JOIN income_rules r USING (rule_no)
-ANTI JOIN counted_once d ON d.line = b.line;
+FROM counted b LEFT JOIN income_rules r USING (rule_no);
 
 -- Pay without the word: nearly the same amount on nearly the same day of several months, from a payer that is no private person.
 CREATE OR REPLACE TEMP TABLE recurring AS
@@ -163,9 +165,10 @@ SELECT a, counterparty_no
 FROM paid_in i JOIN paid_back o USING (a, counterparty_no) CROSS JOIN income_settings s
 WHERE o.fen * 1000 >= i.fen * s.returned_permille AND o.months >= s.circular_months;
 
+-- The lines that tell something of income, debts or habits; what the others are for is said in bank_facts and balance_breaks.
 CREATE OR REPLACE TEMP TABLE lines AS
 SELECT
-  c.a, c.account, c.booked_at, c.ago, c.amount_fen, c.balance_fen, c.rule_no,
+  c.a, c.booked_at, c.ago, c.amount_fen, c.rule_no,
   CASE WHEN o.line IS NOT NULL THEN 'own_transfer' WHEN r.line IS NOT NULL THEN 'salary' ELSE c.class END AS class,
   CASE WHEN o.line IS NOT NULL THEN 'paired' WHEN r.line IS NOT NULL THEN 'recurring' END AS by_pattern,
   o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.line IS NOT NULL)) AS circular,
@@ -176,7 +179,9 @@ FROM classed c
 CROSS JOIN income_settings s
 LEFT JOIN own_lines o ON o.line = c.line
 LEFT JOIN recurring r ON r.line = c.line
-LEFT JOIN circular k ON k.a = c.a AND k.counterparty_no = c.counterparty_no;
+LEFT JOIN circular k ON k.a = c.a AND k.counterparty_no = c.counterparty_no
+WHERE c.counts_permille > 0 OR o.line IS NOT NULL OR r.line IS NOT NULL
+  OR c.class IN ('salary', 'bonus', 'gambling', 'own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment');
 
 CREATE OR REPLACE TEMP TABLE bank_months AS
 SELECT a, ago, CAST(sum(amount_fen * counts_permille) // 1000 AS BIGINT) AS income_fen
@@ -188,9 +193,8 @@ WITH coverage AS (
     a,
     max(ago) - min(ago) + 1                                                       AS statement_months,
     min(balance_fen)                                                              AS lowest_balance_fen,
-    CASE WHEN count(balance_fen) > 0 THEN count(*) FILTER (balance_fen < 0) END   AS overdrawn_lines,
-    bool_or(circular)                                                             AS circular
-  FROM lines GROUP BY a
+    CASE WHEN count(balance_fen) > 0 THEN count(*) FILTER (balance_fen < 0) END   AS overdrawn_lines
+  FROM counted GROUP BY a
 ),
 sums AS (
   SELECT
@@ -209,7 +213,7 @@ sums AS (
     OR (amount_fen < 0 AND class IN ('loan_repayment', 'card_repayment', 'gambling'))
   GROUP BY a
 )
-SELECT * FROM coverage LEFT JOIN sums USING (a);
+SELECT *, a IN (SELECT a FROM lines WHERE circular) AS circular FROM coverage LEFT JOIN sums USING (a);
 
 -- Balances: every line's opening balance must be another's closing balance, but the first. That needs no order, which files often
 -- do not have within a day, and it forgives what banks round away. Accounts whose lines follow on each other as they stand
@@ -218,7 +222,7 @@ CREATE OR REPLACE TEMP TABLE balance_breaks AS
 WITH as_they_stand AS (
   SELECT a, account, balance_fen - amount_fen AS opening_fen,
     lag(a) OVER () AS before_a, lag(account) OVER () AS before_account, lag(balance_fen) OVER () AS before_fen
-  FROM lines WHERE balance_fen IS NOT NULL
+  FROM counted WHERE balance_fen IS NOT NULL
 ),
 starts_or_breaks AS (
   SELECT a, account
@@ -230,7 +234,7 @@ doubtful AS (
 ),
 their_lines AS (
   SELECT a, account, balance_fen, balance_fen - amount_fen AS opening_fen
-  FROM lines SEMI JOIN doubtful USING (a, account) WHERE balance_fen IS NOT NULL
+  FROM counted SEMI JOIN doubtful USING (a, account) WHERE balance_fen IS NOT NULL
 ),
 differences AS (
   SELECT a, account, fen, sum(n) AS n FROM (
