@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import NamedTuple
+import threading
+from typing import Mapping, NamedTuple
 
 
 class Step(NamedTuple):
@@ -32,11 +33,30 @@ def stages(*commands: str) -> list:
     return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in CHAIN if not commands or step.command in commands]
 
 
-def load() -> None:
-    """Imports what the stages need, so that it is there when they begin."""
-    import scipy.optimize  # noqa: F401  the funding programme's, and slow to load
+class Loading:
+    """Imports what the stages need and reads their settings, on a thread of its own, while DuckDB reads a lender's files."""
 
-    stages()
+    def __init__(self, run) -> None:
+        self._run, self._settings, self._error = run, {}, None
+        self._thread = threading.Thread(target=self._load, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def settings(self) -> dict[str, Mapping[str, object]]:
+        """By stage. Raises what was wrong with the configuration."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._settings
+
+    def _load(self) -> None:
+        try:
+            for stage in stages():
+                self._settings[stage.name] = stage.settings(self._run) if stage.settings else {}
+            import scipy.optimize  # noqa: F401  the funding programme's, and slow to load
+        except Exception as error:
+            self._error = error
 
 
 def around(command: str) -> tuple[list, list, list]:

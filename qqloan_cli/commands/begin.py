@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import threading
 import time
 from pathlib import Path
 
@@ -44,10 +43,10 @@ def begin(
         said.say(f"would read {len(asked['inputs'])} files ({size / 1e6:,.1f} MB) with {home} as of {as_of} into {out}")
         return None
     with building(out, asked, home, said, resume) as made:
+        loading = chain.Loading(made) if whole and "intake" not in made.document["stages"] else None
         if "intake" not in made.document["stages"]:
             started = time.perf_counter()
-            loading = threading.Thread(target=chain.load, daemon=True)
-            take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said, reading=loading.start if whole else None)
+            take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said, reading=loading.start if loading else None)
             counts = made.document["counts"]
             rows_in, kept = sum(c["in"] for c in counts.values()), {name: c["accepted"] for name, c in counts.items()}
             seconds = time.perf_counter() - started
@@ -56,5 +55,5 @@ def begin(
             made.save()
             said.finished("intake", rows_in, sum(kept.values()), seconds, memory_mb())
         if whole:
-            walk(made, chain.stages(), workers, said, spark)
+            walk(made, chain.stages(), workers, said, spark, loading.settings() if loading else None)
     return made

@@ -36,7 +36,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """``settings(run)`` is called once for all buckets: Arrow tables in it become tables of the session, the rest goes to ``Task.values``.
+    """``settings(run)``, from configuration alone, and ``listed(run)``, from the run's inputs, are called once for all buckets:
+    Arrow tables in them become tables of the session, the rest goes to ``Task.values``.
 
     ``in_order`` names tables whose rows the stage leaves in the order of their contract's key, so that they need no sort.
     """
@@ -47,6 +48,7 @@ class Stage:
     writes: tuple[str, ...]
     module: str
     settings: Callable[[Run], Mapping[str, object]] | None = None
+    listed: Callable[[Run], Mapping[str, object]] | None = None
     compute: Callable[[Task], None] | None = None
     in_order: tuple[str, ...] = ()
 
@@ -54,8 +56,11 @@ class Stage:
     def sql_file(self) -> Path:
         return Path(importlib.import_module(self.module).__file__).with_suffix(".sql")
 
-    def prepare(self, run: Run) -> Mapping[str, object]:
-        return self.settings(run) if self.settings else {}
+    def prepare(self, run: Run, settings: Mapping[str, object] | None = None) -> Mapping[str, object]:
+        """Everything that the stage is to know besides its tables; ``settings`` where they were read before."""
+        if settings is None:
+            settings = self.settings(run) if self.settings else {}
+        return {**settings, **(self.listed(run) if self.listed else {})}
 
 
 def session(stage: Stage, values: Mapping[str, object], threads: int, memory_mb: int, run: Run, on=None):

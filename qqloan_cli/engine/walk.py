@@ -12,7 +12,7 @@ import resource
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from typing import Iterable
+from typing import Iterable, Mapping
 
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.journal import Journal
@@ -24,9 +24,11 @@ MEMORY_MB = 2_400
 Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)
 
 
-def walk(run: Run, stages: Iterable[Stage], workers: int, events: Events, spark: str | None = None) -> None:
-    """Takes the stages; what the journal calls finished is not done again."""
-    walked = _Walk(run, list(stages), workers, events)
+def walk(
+    run: Run, stages: Iterable[Stage], workers: int, events: Events, spark: str | None = None, settings: Mapping[str, Mapping[str, object]] | None = None,
+) -> None:
+    """Takes the stages; what the journal calls finished is not done again. ``settings`` are those of stages, by name, that were read before."""
+    walked = _Walk(run, list(stages), workers, events, settings or {})
     if spark:
         walked.on_spark(spark)
     else:
@@ -39,8 +41,8 @@ def memory_mb() -> int:
 
 
 class _Walk:
-    def __init__(self, run: Run, stages: list[Stage], workers: int, events: Events) -> None:
-        self.run, self.stages, self.workers, self.events = run, stages, workers, events
+    def __init__(self, run: Run, stages: list[Stage], workers: int, events: Events, settings: Mapping[str, Mapping[str, object]]) -> None:
+        self.run, self.stages, self.workers, self.events, self.settings = run, stages, workers, events, settings
         for stage in stages:
             run.will_write(stage.writes)
         self.journal = Journal(run)
@@ -67,6 +69,11 @@ class _Walk:
             if not all(self._done(need, piece) for piece in pieces):
                 return False
         return True
+
+    def _next(self) -> Todo | None:
+        """What is ready: a gather before any bucket, for more waits for it."""
+        ready = [piece for piece in self.todo if self._ready(*piece)]
+        return next((piece for piece in ready if piece[1] is None), ready[0] if ready else None)
 
     def here(self) -> None:
         """On threads of this process, each with its own single-threaded DuckDB."""
@@ -98,7 +105,7 @@ class _Walk:
                     self._say_what_finished()
                     for piece in [p for p in self.todo if self._done(*p)]:
                         del self.todo[piece]
-                    while len(under_way) < self.workers and (piece := next((p for p in self.todo if self._ready(*p)), None)):
+                    while len(under_way) < self.workers and (piece := self._next()):
                         del self.todo[piece]
                         self._say_started(piece[0])
                         under_way[pool.submit(work, *piece)] = piece
@@ -141,7 +148,7 @@ class _Walk:
         """The stage's settings, read once for all its buckets."""
         with self.preparing:
             if place not in self.values:
-                self.values[place] = self.stages[place].prepare(self.run)
+                self.values[place] = self.stages[place].prepare(self.run, self.settings.get(self.stages[place].name))
             return self.values[place]
 
     def _record(self, place: int, bucket: int | None, rows: dict[str, int], seconds: float) -> None:

@@ -34,8 +34,11 @@ def settings(run: Run) -> dict:
         }),
         "regions": _regions(run.config_dir / "reference" / "regions.csv"),
         "phone_prefixes": _phone_prefixes(run.config_dir / "reference" / "phone_prefixes.csv"),
-        "blocked": hashed_blocklist(run),
     }
+
+
+def listed(run: Run) -> dict:
+    return {"blocked": hashed_blocklist(run)}
 
 
 def _rules(run: Run, policy: VerifyPolicy, first_product: str | None) -> pa.Table:
@@ -108,5 +111,6 @@ def compute(task: Task) -> None:
 
 
 STAGE = Stage(
-    name="verify", kind="map", reads=("applicants", "keys", "links", "blocklist"), writes=("verify",), module=__name__, settings=settings, compute=compute,
+    name="verify", kind="map", reads=("applicants", "keys", "links", "blocklist"), writes=("verify",), module=__name__,
+    settings=settings, listed=listed, compute=compute,
 )
