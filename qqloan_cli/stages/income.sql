@@ -19,9 +19,8 @@ SELECT
 FROM applicants CROSS JOIN income_settings;
 
 -- Statement lines in the window, with what the rules say of them. line is a line's name among the steps below; it orders nothing.
-CREATE OR REPLACE TEMP TABLE booked AS
+CREATE OR REPLACE TEMP TABLE window_lines AS
 SELECT
-  CAST(row_number() OVER () AS INTEGER) AS line,
   x.a, coalesce(b.account, '') AS account, b.booked_at, b.amount_fen, b.balance_fen, b.line_id,
   CAST(CASE WHEN b.amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END AS SMALLINT) AS rule_no,
   c.counterparty_no, c.person,
@@ -34,6 +33,9 @@ JOIN applications x ON b.applicant_id = x.applicant_id AND b.booked_at < x.appli
 LEFT JOIN memo_rules m ON m.memo = b.memo
 LEFT JOIN counterparty_rules c ON c.counterparty = b.counterparty
 WHERE b.amount_fen <> 0 AND (b.currency IS NULL OR b.currency = s.currency);
+
+CREATE OR REPLACE TEMP VIEW booked AS
+SELECT rowid AS line, * FROM window_lines;
 
 -- Money of another currency is not counted: there is no rate here to trust.
 CREATE OR REPLACE TEMP TABLE foreign_money AS

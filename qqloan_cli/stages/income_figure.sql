@@ -124,7 +124,7 @@ FROM signs;
 CREATE OR REPLACE TEMP TYPE income_figure AS ENUM ('bank_income', 'debt_service', 'fund_income', 'gambling', 'loan_proceeds', 'own_transfer', 'payroll_income');
 CREATE OR REPLACE TEMP TYPE line_class AS ENUM (SELECT class FROM lines UNION SELECT unnest(['fund', 'salary']) ORDER BY ALL);
 CREATE OR REPLACE TEMP TYPE line_rule AS ENUM (SELECT code FROM income_rules UNION SELECT unnest(['paired', 'recurring']) ORDER BY ALL);
-CREATE OR REPLACE TEMP TABLE figure_lines AS
+CREATE OR REPLACE TEMP VIEW figure_lines AS
 WITH told AS (
   SELECT
     a, CAST('payroll_income' AS income_figure) AS figure, pay_date AS on_date, said_fen AS amount_fen, CAST('salary' AS line_class) AS class,
