@@ -12,8 +12,7 @@ WITH numbers AS (
     nullif(one_phone(trim(a.phone)), '') AS phone,
     nullif(trim(a.bank_card), '') AS card,
     a.birth_date AS stated_birth,
-    a.gender AS stated_gender,
-    CASE WHEN a.checks_not_applicable IS NOT NULL THEN string_split(replace(a.checks_not_applicable, ' ', ''), ';') ELSE [] END AS not_applicable
+    a.gender AS stated_gender
   FROM applicants AS a
 ),
 kinds AS (
@@ -82,6 +81,21 @@ sums AS (
 SELECT uscc, formed AND substr('0123456789ABCDEFGHJKLMNPQRTUWXY', CAST((31 - total % 31) % 31 + 1 AS BIGINT), 1) = right(uscc, 1) AS valid
 FROM sums;
 
+-- what was consented to, and what a source's applicants cannot meet: a few lists stand for all applications
+CREATE OR REPLACE TEMP TABLE scopes AS
+SELECT given.consent_scope, list_has_all(string_split(replace(given.consent_scope, ' ', ''), ';'), r.scope_needed) AS scope_enough
+FROM (SELECT DISTINCT consent_scope FROM applicants WHERE consent_scope IS NOT NULL) AS given CROSS JOIN rules AS r;
+
+CREATE OR REPLACE TEMP TABLE exemptions AS
+WITH said AS (
+  SELECT checks_not_applicable, string_split(replace(checks_not_applicable, ' ', ''), ';') AS checks
+  FROM (SELECT DISTINCT checks_not_applicable FROM applicants WHERE checks_not_applicable IS NOT NULL)
+)
+SELECT checks_not_applicable,
+  list_contains(checks, 'id') AS id, list_contains(checks, 'phone') AS phone, list_contains(checks, 'card') AS card,
+  list_contains(checks, 'uscc') AS uscc, list_contains(checks, 'consent') AS consent
+FROM said;
+
 -- entries in force on the day of application; the first of a fixed order is what is said
 CREATE OR REPLACE TEMP TABLE listed AS
 WITH known_as AS (
@@ -107,12 +121,9 @@ WITH facts AS (
     nullif(upper(replace(a.employer_uscc, ' ', '')), '') AS uscc,
     e.valid AS uscc_valid,
     a.consent_at, a.consent_withdrawn_at,
-    CASE WHEN a.consent_scope IS NOT NULL THEN string_split(replace(a.consent_scope, ' ', ''), ';') ELSE [] END AS consent_scope,
-    list_contains(p.not_applicable, 'id') AS na_id,
-    list_contains(p.not_applicable, 'phone') AS na_phone,
-    list_contains(p.not_applicable, 'card') AS na_card,
-    list_contains(p.not_applicable, 'uscc') AS na_uscc,
-    list_contains(p.not_applicable, 'consent') AS na_consent,
+    coalesce(o.scope_enough, false) AS scope_enough,
+    coalesce(x.id, false) AS na_id, coalesce(x.phone, false) AS na_phone, coalesce(x.card, false) AS na_card,
+    coalesce(x.uscc, false) AS na_uscc, coalesce(x.consent, false) AS na_consent,
     k.id_hash, k.phone_hash, k.card_hash, k.device_hash, k.contact_hash,
     coalesce(pa.age_min, r.usual_age_min) AS age_min,
     coalesce(pa.age_max, r.usual_age_max) AS age_max,
@@ -136,6 +147,8 @@ WITH facts AS (
   LEFT JOIN links AS l USING (application_id)
   LEFT JOIN listed AS b USING (application_id)
   LEFT JOIN employers AS e ON e.uscc = upper(replace(a.employer_uscc, ' ', ''))
+  LEFT JOIN scopes AS o ON o.consent_scope = a.consent_scope
+  LEFT JOIN exemptions AS x ON x.checks_not_applicable = a.checks_not_applicable
   LEFT JOIN product_ages AS pa ON pa.product = coalesce(a.product, r.first_product)
   LEFT JOIN regions AS g ON g.code = p.region_code
   LEFT JOIN phone_prefixes AS pp ON pp.beginning = left(p.phone, 5) AND pp.digits = length(p.phone)
@@ -187,7 +200,7 @@ SELECT
       WHEN CAST(consent_withdrawn_at AS DATE) <= r.as_of THEN 'V-CONSENT-WITHDRAWN-SINCE'
       WHEN consent_at IS NULL THEN CASE WHEN na_consent THEN 'V-NA-CONSENT' ELSE 'V-CONSENT-MISSING' END
       WHEN consent_at > applied_at THEN 'V-CONSENT-LATE'
-      WHEN NOT list_has_all(consent_scope, r.scope_needed) THEN 'V-CONSENT-SCOPE'
+      WHEN NOT scope_enough THEN 'V-CONSENT-SCOPE'
       ELSE '' END,
     same_id: CASE WHEN id_hash IS NOT NULL THEN
       CASE WHEN id_other_applicants >= r.id_many THEN 'V-SAME-ID-MANY' WHEN id_other_applicants >= r.id_refer THEN 'V-SAME-ID' ELSE '' END END,
