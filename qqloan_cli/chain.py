@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from typing import Mapping, NamedTuple
 
 
@@ -33,30 +32,14 @@ def stages(*commands: str) -> list:
     return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in CHAIN if not commands or step.command in commands]
 
 
-class Loading:
-    """Imports what the stages need and reads their settings, on a thread of its own, while DuckDB reads a lender's files."""
+def settings(run) -> dict[str, Mapping[str, object]]:
+    """What the configuration says to each stage, by its name, with the libraries that they will need loaded."""
+    import scipy.optimize  # noqa: F401  the funding programme's, and slow to load
 
-    def __init__(self, run) -> None:
-        self._run, self._settings, self._error = run, {}, None
-        self._thread = threading.Thread(target=self._load, daemon=True)
+    from qqloan_cli.engine.session import arrow_without_pandas
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def settings(self) -> dict[str, Mapping[str, object]]:
-        """By stage. Raises what was wrong with the configuration."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._settings
-
-    def _load(self) -> None:
-        try:
-            for stage in stages():
-                self._settings[stage.name] = stage.settings(self._run) if stage.settings else {}
-            import scipy.optimize  # noqa: F401  the funding programme's, and slow to load
-        except Exception as error:
-            self._error = error
+    arrow_without_pandas()
+    return {stage.name: stage.settings(run) for stage in stages() if stage.settings}
 
 
 def around(command: str) -> tuple[list, list, list]:

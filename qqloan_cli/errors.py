@@ -16,6 +16,7 @@ people.
 
 from __future__ import annotations
 
+import os
 import re
 
 _REFERENCE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
@@ -25,6 +26,7 @@ class QqloanError(Exception):
     """``ref`` is kebab-case and stable; ``where`` is a file, row, column or setting; ``hint`` says how to mend it."""
 
     exit_code = 70
+    trail: list[str] | None = None  # where it came from, if that was another process
 
     def __init__(self, ref: str, what: str, where: str = "", hint: str = "") -> None:
         assert _REFERENCE.fullmatch(ref), ref
@@ -68,3 +70,14 @@ class InternalError(QqloanError):
 
 class LockedError(QqloanError):
     exit_code = 75
+
+
+def unexpected(error: BaseException) -> InternalError:
+    """Ours: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""
+    ours = InternalError("internal-error", f"{type(error).__name__} was not expected", where, "Run again with --debug and report it.")
+    ours.__traceback__ = error.__traceback__
+    return ours

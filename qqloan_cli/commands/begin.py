@@ -30,8 +30,6 @@ def begin(
     """Makes a run of ``inputs``, to its end where ``whole``; None after a dry run."""
     from qqloan_cli import chain
     from qqloan_cli.engine.build import building, request
-    from qqloan_cli.engine.walk import memory_mb, walk
-    from qqloan_cli.intake.read import take_in
     from qqloan_cli.policy.home import config_dir
 
     said = console.current()
@@ -43,17 +41,48 @@ def begin(
         said.say(f"would read {len(asked['inputs'])} files ({size / 1e6:,.1f} MB) with {home} as of {as_of} into {out}")
         return None
     with building(out, asked, home, said, resume) as made:
-        loading = chain.Loading(made) if whole and "intake" not in made.document["stages"] else None
+        settings = {}
         if "intake" not in made.document["stages"]:
-            started = time.perf_counter()
-            take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said, reading=loading.start if loading else None)
-            counts = made.document["counts"]
-            rows_in, kept = sum(c["in"] for c in counts.values()), {name: c["accepted"] for name, c in counts.items()}
-            seconds = time.perf_counter() - started
-            made.document["stages"]["intake"] = {"rows_in": rows_in, "rows_out": kept}
-            made.document["timings"]["intake"] = {"seconds": round(seconds, 3), "memory_mb": memory_mb()}
-            made.save()
-            said.finished("intake", rows_in, sum(kept.values()), seconds, memory_mb())
+            settings = _intake(made, inputs, source, share, workers, whole, spark)
         if whole:
-            walk(made, chain.stages(), workers, said, spark, loading.settings() if loading else None)
+            from qqloan_cli.engine.walk import walk
+
+            walk(made, chain.stages(), workers, said, spark, settings)
     return made
+
+
+def _intake(made, inputs: list[Path], source: str | None, share: float | None, workers: int, whole: bool, spark: str | None) -> dict:
+    """Reads the files into the run, beside what the stages need being loaded, and gives the stages' settings back where the chain goes on."""
+    from qqloan_cli import chain
+    from qqloan_cli.engine.workers import Apart
+
+    said, arguments = console.current(), (made, inputs, source, share, workers)
+    if spark:  # its driver is this process
+        settings, document = {}, _read(*arguments)
+    else:
+        reader = Apart(_read, *arguments)
+        try:
+            settings = chain.settings(made) if whole else {}
+            document = reader.result()
+        finally:
+            reader.stop()
+    document["warnings"] += [warning for warning in made.document["warnings"] if warning not in document["warnings"]]
+    made.document = document
+    made.save()
+    told = {name: document["timings"]["intake"][name] for name in ("seconds", "memory_mb")}
+    said.finished("intake", document["stages"]["intake"]["rows_in"], sum(document["stages"]["intake"]["rows_out"].values()), **told)
+    return settings
+
+
+def _read(made, inputs: list[Path], source: str | None, share: float | None, workers: int) -> dict:
+    """In a process of its own, with which its memory goes. Returns the run's document as it is then."""
+    from qqloan_cli.engine.workers import memory_mb
+    from qqloan_cli.intake.read import take_in
+
+    started, said = time.perf_counter(), console.current()
+    take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said)
+    counts = made.document["counts"]
+    made.document["stages"]["intake"] = {"rows_in": sum(c["in"] for c in counts.values()), "rows_out": {name: c["accepted"] for name, c in counts.items()}}
+    made.document["timings"]["intake"] = {"seconds": round(time.perf_counter() - started, 3), "memory_mb": memory_mb()}
+    said.close()
+    return made.document

@@ -13,7 +13,7 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
     """An in-memory DuckDB. One thread makes sums of floats repeatable; spills go to ``scratch``."""
     import duckdb
 
-    _arrow_without_pandas()
+    arrow_without_pandas()
     con = duckdb.connect(":memory:", config={
         "threads": threads,
         "memory_limit": f"{memory_mb}MB",
@@ -48,7 +48,7 @@ class _NotNow:
 
 
 @functools.cache
-def _arrow_without_pandas() -> None:
+def arrow_without_pandas() -> None:
     """Arrow looks for pandas when it makes its first array, which takes a third of a second for nothing: our arrays come
     from NumPy and lists. It looks again when somebody asks for a data frame, so nobody misses it."""
     import pyarrow

@@ -7,11 +7,9 @@ does a bucket and when, never what comes out of it.
 
 from __future__ import annotations
 
-import contextlib
-import resource
-import threading
+import os
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Iterable, Mapping
 
 from qqloan_cli.engine.events import Events
@@ -19,6 +17,7 @@ from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import Stage, perform, session
+from qqloan_cli.engine.workers import Workers, memory_mb
 
 MEMORY_MB = 2_400
 Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)
@@ -36,13 +35,50 @@ def walk(
     run.document.get("warnings", []).sort(key=lambda warning: (warning["ref"], warning["text"]))
 
 
-def memory_mb() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+@dataclass(frozen=True)
+class Made:
+    """What a worker says of a piece of work: rows by table, seconds, warnings that came up, who it is and what it holds."""
+
+    rows: dict[str, int]
+    seconds: float
+    warnings: list[dict]
+    worker: int
+    memory_mb: int
+
+
+class Bench:
+    """What a worker has before it: one single-threaded DuckDB for all its buckets, and a session of the stage that it is at."""
+
+    def __init__(self, run: Run, stages: list[Stage], settings: Mapping[str, Mapping[str, object]], workers: int) -> None:
+        self.run, self.stages, self.settings, self.workers = run, stages, settings, workers
+        self.values: dict[int, Mapping[str, object]] = {}
+        self.base = self.con = self.at = None
+
+    def __call__(self, piece: Todo) -> Made:
+        place, bucket = piece
+        started, stage, known = time.perf_counter(), self.stages[place], len(self.run.document["warnings"])
+        if place not in self.values:
+            self.values[place] = stage.prepare(self.run, self.settings.get(stage.name))
+        if self.at != place:
+            self._turn_to(place)
+        rows = perform(stage, self.run, bucket, self.con, self.values[place])
+        return Made(rows, time.perf_counter() - started, self.run.document["warnings"][known:], os.getpid(), memory_mb())
+
+    def _turn_to(self, place: int) -> None:
+        stage = self.stages[place]
+        if self.con is not None:
+            self.con.close()
+        if stage.kind == "gather":
+            self.con = session(stage, self.values[place], self.workers, MEMORY_MB, self.run)
+        else:  # a cursor has its own temporary tables
+            self.base = self.base or connect(1, MEMORY_MB // self.workers, self.run.scratch)
+            self.con = session(stage, self.values[place], 1, 0, self.run, on=self.base)
+        self.at = place
 
 
 class _Walk:
     def __init__(self, run: Run, stages: list[Stage], workers: int, events: Events, settings: Mapping[str, Mapping[str, object]]) -> None:
-        self.run, self.stages, self.workers, self.events, self.settings = run, stages, workers, events, settings
+        self.run, self.stages, self.workers, self.events, self.settings = run, stages, workers, events, dict(settings)
         for stage in stages:
             run.will_write(stage.writes)
         self.journal = Journal(run)
@@ -51,7 +87,7 @@ class _Walk:
         self.todo: dict[Todo, None] = {(place, bucket): None for place, stage in enumerate(stages) for bucket in self._buckets(stage)}
         self.values: dict[int, object] = {}
         self.seconds = [0.0] * len(stages)
-        self.preparing = threading.Lock()
+        self.memory: dict[int, int] = {}
         self.started: set[int] = set()
         self.told = 0
 
@@ -76,54 +112,34 @@ class _Walk:
         return next((piece for piece in ready if piece[1] is None), ready[0] if ready else None)
 
     def here(self) -> None:
-        """On threads of this process, each with its own single-threaded DuckDB."""
-        own, sessions, bases, stop = threading.local(), [], [], threading.Event()
-
-        def work(place: int, bucket: int | None) -> None:
-            if stop.is_set():
-                return
-            started, stage = time.perf_counter(), self.stages[place]
-            if not hasattr(own, "base"):
-                own.base, own.of, own.con = connect(1, MEMORY_MB // self.workers, self.run.scratch), None, None
-                bases.append(own.base)
-            if own.of != place:
-                if own.con is not None:
-                    own.con.close()
-                if stage.kind == "map":  # one database a worker; a cursor has its own temporary tables
-                    own.con = session(stage, self._values(place), 1, 0, self.run, on=own.base)
-                else:
-                    own.con = session(stage, self._values(place), self.workers, MEMORY_MB, self.run)
-                own.of = place
-                sessions.append(own.con)
-            rows = perform(stage, self.run, bucket, own.con, self._values(place))
-            self._record(place, bucket, rows, time.perf_counter() - started)
-
-        with ThreadPoolExecutor(self.workers) as pool:
-            under_way: dict = {}
-            try:
-                while self.todo or under_way:
-                    self._say_what_finished()
-                    for piece in [p for p in self.todo if self._done(*p)]:
-                        del self.todo[piece]
-                    while len(under_way) < self.workers and (piece := self._next()):
-                        del self.todo[piece]
-                        self._say_started(piece[0])
-                        under_way[pool.submit(work, *piece)] = piece
-                    if under_way:
-                        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                            del under_way[future]
-                            future.result()
+        """On workers of this machine."""
+        self._read_settings()
+        with Workers(self.workers, Bench(self.run, self.stages, self.settings, self.workers)) as pool:
+            while self.todo or pool.is_busy:
                 self._say_what_finished()
-            except BaseException:
-                stop.set()
-                for con in sessions:
-                    with contextlib.suppress(Exception):  # one that is closed already
-                        con.interrupt()
-                raise
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-                for con in (*sessions, *bases):
-                    con.close()
+                for piece in [p for p in self.todo if self._done(*p)]:
+                    del self.todo[piece]
+                while pool.has_room and (piece := self._next()):
+                    del self.todo[piece]
+                    self._say_started(piece[0])
+                    pool.give(piece)
+                if pool.is_busy:
+                    for piece, made in pool.take():
+                        self._take(*piece, made)
+            self._say_what_finished()
+
+    def _read_settings(self) -> None:
+        """Before the workers begin, which have them from here; what is wrong with one is said before anything is done."""
+        for place, stage in enumerate(self.stages):
+            if stage.name not in self.settings and stage.settings and not all(self._done(place, bucket) for bucket in self._buckets(stage)):
+                self.settings[stage.name] = stage.settings(self.run)
+
+    def _take(self, place: int, bucket: int | None, made: Made) -> None:
+        for warning in made.warnings:
+            if warning not in self.run.document["warnings"]:
+                self.run.document["warnings"].append(warning)
+        self.memory[made.worker] = made.memory_mb
+        self._record(place, bucket, made.rows, made.seconds)
 
     def on_spark(self, master: str) -> None:
         """Maps on Spark's executors, gathers here: stage by stage, for Spark has its own way of keeping busy."""
@@ -144,12 +160,11 @@ class _Walk:
             self.seconds[place] = time.perf_counter() - started
             self._say_what_finished()
 
-    def _values(self, place: int):
-        """The stage's settings, read once for all its buckets."""
-        with self.preparing:
-            if place not in self.values:
-                self.values[place] = self.stages[place].prepare(self.run, self.settings.get(self.stages[place].name))
-            return self.values[place]
+    def _values(self, place: int) -> Mapping[str, object]:
+        """What the stage is to know, read once for all its buckets."""
+        if place not in self.values:
+            self.values[place] = self.stages[place].prepare(self.run, self.settings.get(self.stages[place].name))
+        return self.values[place]
 
     def _record(self, place: int, bucket: int | None, rows: dict[str, int], seconds: float) -> None:
         stage = self.stages[place]
@@ -183,5 +198,6 @@ class _Walk:
                     totals[table] += rows
             rows_in = self._rows_in(stage)
             self.run.document["stages"][stage.name] = {"rows_in": rows_in, "rows_out": totals}
-            self.run.document["timings"][stage.name] = {"seconds": round(self.seconds[place], 3), "memory_mb": memory_mb()}
-            self.events.finished(stage.name, rows_in, sum(totals.values()), self.seconds[place], memory_mb())
+            memory = memory_mb() + sum(self.memory.values())
+            self.run.document["timings"][stage.name] = {"seconds": round(self.seconds[place], 3), "memory_mb": memory}
+            self.events.finished(stage.name, rows_in, sum(totals.values()), self.seconds[place], memory)

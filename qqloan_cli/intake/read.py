@@ -13,7 +13,6 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable
 
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import write_json
@@ -32,13 +31,10 @@ from qqloan_cli.intake.relations import Group
 MEMORY_MB = 2_400
 
 
-def take_in(
-    run: Run, inputs: list[Path], *, source: str | None, max_quarantine: float | None, workers: int, events: Events,
-    reading: Callable[[], None] | None = None,
-) -> None:
+def take_in(run: Run, inputs: list[Path], *, source: str | None, max_quarantine: float | None, workers: int, events: Events) -> None:
     """Fills ``run``'s ``inputs/`` and ``quarantine.parquet``, and its document's buckets, inputs, counts and warnings.
 
-    ``max_quarantine`` is a share of any input's rows. ``reading`` is called when DuckDB begins to read, which leaves Python free. Raises InputError for a file that is not what it says or too many
+    ``max_quarantine`` is a share of any input's rows. Raises InputError for a file that is not what it says or too many
     refused rows, ConfigError for a mapping that cannot be right.
     """
     files = find(inputs)
@@ -49,7 +45,7 @@ def take_in(
             "Name a file applicants.csv, or a mapping that makes applicants.",
         )
     _warn(run, plan)
-    _Intake(run, plan, max_quarantine, workers, events).all(reading)
+    _Intake(run, plan, max_quarantine, workers, events).all()
 
 
 def _warn(run: Run, plan: Plan) -> None:
@@ -68,7 +64,7 @@ class _Intake:
         self.scratch = run.scratch / "reading"
         self.outcomes: list[Outcome] = []
 
-    def all(self, reading: Callable[[], None] | None) -> None:
+    def all(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
         self.parts.mkdir(exist_ok=True)
@@ -79,8 +75,6 @@ class _Intake:
         try:
             self.con.execute("SET preserve_insertion_order = false; SET partitioned_write_max_open_files = 4096")
             self.con.execute(macros())
-            if reading is not None:
-                reading()
             with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
                 digests = [(file, pool.submit(file.digest)) for file in self.plan.files]
                 self._inputs()

@@ -7,11 +7,11 @@ through: stages emit names, counts and seconds (engine/events.py).
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 
-from qqloan_cli.errors import InternalError, QqloanError
+from qqloan_cli.errors import QqloanError
+from qqloan_cli.errors import unexpected as ours_of
 
 SCHEMA_VERSION = 1
 
@@ -74,13 +74,8 @@ class Console:
             self._line(f"error: {error}")
 
     def unexpected(self, error: BaseException) -> int:
-        """Ours: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        where = f"{os.path.basename(frame.tb_frame.f_code.co_filename)}:{frame.tb_lineno}" if frame else ""
-        ours = InternalError("internal-error", f"{type(error).__name__} was not expected", where, "Run again with --debug and report it.")
-        ours.__traceback__ = error.__traceback__
+        """Ours, and not a user's."""
+        ours = ours_of(error)
         self.error(ours)
         return ours.exit_code
 
@@ -93,6 +88,8 @@ class Console:
 
         for frame in traceback.extract_tb(error.__traceback__):
             self._line(f"  {frame.filename}:{frame.lineno} in {frame.name}")
+        for line in error.trail or ():
+            self._line(f"  {line}")
 
     def _line(self, text: str) -> None:
         if self._bars is not None:

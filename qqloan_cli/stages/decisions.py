@@ -10,7 +10,6 @@ from qqloan_cli.errors import InternalError
 def settings(run: Run) -> dict:
     import numpy as np
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     from qqloan_cli.funding.tranches import warn
     from qqloan_cli.loans.calendar import Calendar
@@ -25,8 +24,13 @@ def settings(run: Run) -> dict:
     return {
         # The last is for a product that the configuration does not know: it gets the longest.
         "decide_by_product": pa.table({"product": pa.array([*days, None], pa.string()), "decide_by": by}),
-        "applications": sum(pq.read_metadata(path).num_rows for path in run.whole("applicants")),
     }
+
+
+def listed(run: Run) -> dict:
+    import pyarrow.parquet as pq
+
+    return {"applications": sum(pq.read_metadata(path).num_rows for path in run.whole("applicants"))}
 
 
 def compute(task: Task) -> None:
@@ -41,5 +45,5 @@ def compute(task: Task) -> None:
 
 STAGE = Stage(
     name="decisions", kind="gather", reads=("limit", "funding", "score"), writes=("decisions",),
-    module=__name__, settings=settings, compute=compute,
+    module=__name__, settings=settings, listed=listed, compute=compute,
 )
