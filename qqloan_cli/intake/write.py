@@ -15,6 +15,7 @@ from qqloan_cli.engine.session import literal
 from qqloan_cli.intake.relations import Group, quoted
 
 _BAD, _STRANGER = 65_535, 65_534  # buckets that no applicant can have
+_ROWS_KEPT = 32_768
 _FORMAT = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880"
 
 
@@ -41,7 +42,7 @@ def write_applicants(con, run: Run, groups: list[Group], scratch: Path) -> Writt
     run.document["buckets"] = buckets_for(max(_rows_about(con, groups), 1))
     columns = ", ".join(_applicant_column(name, run.as_of) for name in CONTRACTS["applicants"].names)
     bucket = f"CASE WHEN _bad THEN {_BAD} ELSE {_HASH} >> {_shift(run)} END"
-    _partition(con, f"SELECT {columns}, CAST({bucket} AS USMALLINT) AS bucket FROM ({_union(groups, run.as_of)})", made)
+    _partition(con, run, f"SELECT {columns}, CAST({bucket} AS USMALLINT) AS bucket FROM ({_union(groups, run.as_of)})", made)
     files = {int(part.name.partition("=")[2]): sorted(part.glob("*.parquet")) for part in made.glob("bucket=*")}
     by_file, bad = _count_files(con, [path for paths in files.values() for path in paths]), _rows(files.pop(_BAD, []))
     good = [path for paths in files.values() for path in paths]
@@ -50,7 +51,7 @@ def write_applicants(con, run: Run, groups: list[Group], scratch: Path) -> Writt
     if doubles or buckets_for(_rows(good) - doubles) != run.buckets:
         run.document["buckets"] = buckets_for(_rows(good) - doubles)
         again = scratch / "buckets-applicants-again"
-        _partition(con, f"SELECT *, CAST({_HASH} >> {_shift(run)} AS USMALLINT) AS bucket FROM {listed} ANTI JOIN doubles USING (src_file, src_row)", again)
+        _partition(con, run, f"SELECT *, CAST({_HASH} >> {_shift(run)} AS USMALLINT) AS bucket FROM {listed} ANTI JOIN doubles USING (src_file, src_row)", again)
         shutil.rmtree(made)
         os.replace(again, made)
     written = _put(con, run, "applicants", made)
@@ -130,12 +131,15 @@ def know_batch(con, run: Run) -> None:
 
 def _write(con, run: Run, name: str, query: str, scratch: Path) -> Written:
     made = scratch / f"buckets-{name}"
-    _partition(con, query, made)
+    _partition(con, run, query, made)
     return _put(con, run, name, made)
 
 
-def _partition(con, query: str, made: Path) -> None:
+def _partition(con, run: Run, query: str, made: Path) -> None:
+    """``query``'s rows by their column ``bucket``. A thread keeps so many rows until it writes them that a bucket's make a fair row
+    group; more would fall out of the processor's cache."""
     shutil.rmtree(made, ignore_errors=True)
+    con.execute(f"SET partitioned_write_flush_threshold = {_ROWS_KEPT * run.buckets}")
     con.execute(f"COPY ({query}) TO {literal(str(made))} ({_FORMAT}, PARTITION_BY (bucket))")
 
 
