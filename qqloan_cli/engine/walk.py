@@ -54,22 +54,23 @@ class Bench:
         self.values: dict[int, Mapping[str, object]] = {}
         self.base = self.con = self.at = None
 
-    def __call__(self, piece: Todo) -> Made:
-        place, bucket = piece
+    def __call__(self, task: tuple[Todo, int]) -> Made:
+        """A piece of work, and on how many threads if it is a gather."""
+        (place, bucket), threads = task
         started, stage, known = time.perf_counter(), self.stages[place], len(self.run.document["warnings"])
         if place not in self.values:
             self.values[place] = stage.prepare(self.run, self.settings.get(stage.name))
         if self.at != place:
-            self._turn_to(place)
+            self._turn_to(place, threads)
         rows = perform(stage, self.run, bucket, self.con, self.values[place])
         return Made(rows, time.perf_counter() - started, self.run.document["warnings"][known:], os.getpid(), memory_mb())
 
-    def _turn_to(self, place: int) -> None:
+    def _turn_to(self, place: int, threads: int) -> None:
         stage = self.stages[place]
         if self.con is not None:
             self.con.close()
         if stage.kind == "gather":
-            self.con = session(stage, self.values[place], self.workers, MEMORY_MB, self.run)
+            self.con = session(stage, self.values[place], threads, MEMORY_MB, self.run)
         else:  # a cursor has its own temporary tables
             self.base = self.base or connect(1, MEMORY_MB // self.workers, self.run.scratch)
             self.con = session(stage, self.values[place], 1, 0, self.run, on=self.base)
@@ -111,6 +112,11 @@ class _Walk:
         ready = [piece for piece in self.todo if self._ready(*piece)]
         return next((piece for piece in ready if piece[1] is None), ready[0] if ready else None)
 
+    def _threads(self, pool: Workers) -> int:
+        """For a gather: as many as would have nothing else to do, and a share where there are many."""
+        others = sum(1 for piece in self.todo if self._ready(*piece))
+        return max(pool.room - others, self.workers // 4, 1)
+
     def here(self) -> None:
         """On workers of this machine."""
         self._read_settings()
@@ -119,12 +125,12 @@ class _Walk:
                 self._say_what_finished()
                 for piece in [p for p in self.todo if self._done(*p)]:
                     del self.todo[piece]
-                while pool.has_room and (piece := self._next()):
+                while pool.room and (piece := self._next()):
                     del self.todo[piece]
                     self._say_started(piece[0])
-                    pool.give(piece)
+                    pool.give((piece, self._threads(pool)))
                 if pool.is_busy:
-                    for piece, made in pool.take():
+                    for (piece, _), made in pool.take():
                         self._take(*piece, made)
             self._say_what_finished()
 

@@ -67,8 +67,8 @@ class Workers:
             _end(process, ours)
 
     @property
-    def has_room(self) -> bool:
-        return len(self._busy) < self._count
+    def room(self) -> int:
+        return self._count - len(self._busy)
 
     @property
     def is_busy(self) -> bool:
