@@ -16,7 +16,7 @@ from qqloan_cli.intake.relations import Group, quoted
 
 _BAD, _STRANGER = 65_535, 65_534  # buckets that no applicant can have
 _ROWS_KEPT = 32_768
-_FORMAT = "FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880"
+_FORMAT = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION V2, ROW_GROUP_SIZE 122880"
 
 
 @dataclass
