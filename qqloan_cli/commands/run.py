@@ -31,7 +31,7 @@ def run(
     --as-of give the same bytes, whatever the workers or the engine.
     """
     from qqloan_cli.commands.begin import begin
-    from qqloan_cli.reports import console, summary
+    from qqloan_cli.reports import console
 
     said = console.current()
     if resume and (out / "run.json").exists():
@@ -48,6 +48,8 @@ def run(
     )
     if made is None:
         return 0
+    from qqloan_cli.reports import summary
+
     said.close()
     summary.show(made, format)
     said.next_step(f"qqloan explain {out} APPLICATION_ID, or qqloan sql {out} \"select decision, count(*) from decisions group by all\"")

@@ -59,7 +59,7 @@ SELECT
   k.payment_ppm
 FROM known t JOIN credit_kinds k ON k.kind = t.kind LEFT JOIN grids g ON g.grid_24m = t.grid_24m;
 
-CREATE OR REPLACE TEMP TABLE credit AS
+CREATE OR REPLACE TEMP VIEW credit AS
 WITH report AS (
   SELECT
     application_id,

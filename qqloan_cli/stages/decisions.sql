@@ -2,7 +2,7 @@
 -- Grain: application. Reads: limit, funding, score (everybody), decide_by_product (configuration and calendar). Leaves: decisions.
 -- What was not approved has no amount, term, rate or funds: null, which is not zero.
 
-CREATE OR REPLACE TEMP TABLE decisions AS
+CREATE OR REPLACE TEMP VIEW decisions AS
 WITH waiting AS (
   SELECT application_id, funded_fen, queue_reason FROM funding
 ),

@@ -3,7 +3,7 @@
 -- Inputs: what income.sql left, and figures (one row an application): each source's steady amount.
 -- Contract: income, income_lines (qqloan_cli/contracts/stages.py).
 
-CREATE OR REPLACE TEMP TABLE income AS
+CREATE OR REPLACE TEMP VIEW income AS
 WITH sources AS (
   SELECT
     x.a, x.application_id, x.applicant_id, x.stated_monthly_income_fen, f.*  EXCLUDE (a),

@@ -26,13 +26,10 @@ def compute(task: Task) -> None:
     scorer: Scorer = task.values["scorer"]
     evidence = task.con.sql(task.values["features"]).to_arrow_table()
     figures = scorer.score(columns_of(evidence, scorer.features.names))
-    scored = pa.table({
+    task.con.register("score", pa.table({
         "application_id": evidence.column("application_id"), "applicant_id": evidence.column("applicant_id"), **figures,
         "model_version": pa.repeat(pa.scalar(scorer.version), len(evidence)),
-    })
-    task.con.register("scored", scored)
-    task.con.execute('CREATE OR REPLACE TEMP TABLE score AS SELECT * FROM scored')
-    task.con.unregister("scored")
+    }))
 
 
 STAGE = Stage(name="score", kind="map", reads=TABLES, writes=("score",), module=__name__, settings=settings, compute=compute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.engine.stage import Stage
 from qqloan_cli.policy.social import load_social
 
 _NO_END = 2**62
@@ -34,13 +34,7 @@ def settings(run: Run) -> dict:
     }
 
 
-def compute(task: Task) -> None:
-    task.script(STAGE.sql_file)
-    for table in ("asked", "activity_of", "wealth_of", "measured", "scored"):
-        task.con.execute(f"DROP TABLE {table}")
-
-
 STAGE = Stage(
     name="social", kind="map", reads=("applicants", "social_activity", "wealth", "links", "income", "credit"), writes=("social",), module=__name__,
-    settings=settings, compute=compute,
+    settings=settings,
 )

@@ -93,7 +93,7 @@ SELECT k.application_id, sum(b.points) AS points, sum(b.most_points) AS could_ge
 FROM known AS k JOIN bands AS b ON b.measure = k.measure AND greatest(k.amount, 0) >= b.from_value AND greatest(k.amount, 0) < b.below
 GROUP BY k.application_id;
 
-CREATE OR REPLACE TEMP TABLE social AS
+CREATE OR REPLACE TEMP VIEW social AS
 WITH judged AS (
   SELECT
     m.*,

@@ -106,8 +106,6 @@ def _phone_prefixes(path: Path) -> pa.Table:
 def compute(task: Task) -> None:
     task.script(_NUMBERS)
     task.script(STAGE.sql_file)
-    for table in ("parsed", "employers", "scopes", "exemptions", "listed", "findings"):
-        task.con.execute(f"DROP TABLE {table}")
 
 
 STAGE = Stage(

@@ -224,7 +224,7 @@ SELECT
 FROM facts AS f CROSS JOIN rules AS r;
 
 -- few patterns of findings stand for all applications: words are put to each pattern once
-CREATE OR REPLACE TEMP TABLE verify AS
+CREATE OR REPLACE TEMP VIEW verify AS
 WITH patterns AS (
   SELECT DISTINCT found FROM findings
 ),
