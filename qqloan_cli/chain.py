@@ -33,8 +33,9 @@ def stages(*commands: str) -> list:
 
 
 def settings(run) -> dict[str, Mapping[str, object]]:
-    """What the configuration says to each stage, by its name, with the libraries that they will need loaded."""
-    import scipy.optimize  # noqa: F401  the funding programme's, and slow to load
+    """What the configuration says to each stage, by its name, with the libraries loaded that they will need: workers are forked with them."""
+    import duckdb  # noqa: F401
+    import scipy.optimize  # noqa: F401  the funding programme's
 
     from qqloan_cli.engine.session import arrow_without_pandas
 

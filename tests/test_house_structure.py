@@ -28,7 +28,7 @@ MAY = {
     "links": {"errors", "contracts", "engine", "policy"},
     "stages": {"errors", "contracts", "engine", "policy", "loans", "scoring", "funding", "intake", "links"},
     "generate": {"errors", "contracts", "policy", "engine"},
-    "chain": {"errors", "stages", "links"},
+    "chain": {"errors", "engine", "stages", "links"},
     "reports": {"errors", "contracts", "engine", "policy"},
     "commands": {"errors", "app", "chain", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
     "process": set(),

@@ -89,6 +89,7 @@ class _Walk:
         self.values: dict[int, object] = {}
         self.seconds = [0.0] * len(stages)
         self.memory: dict[int, int] = {}
+        self.sizes: dict[Todo, int] = {}
         self.started: set[int] = set()
         self.told = 0
 
@@ -108,9 +109,23 @@ class _Walk:
         return True
 
     def _next(self) -> Todo | None:
-        """What is ready: a gather before any bucket, for more waits for it."""
+        """What is ready: a gather; else what the next gather waits for, and of that the bucket with most to read, so that nothing
+        long is left for the end."""
+        gathers = [place for place, bucket in self.todo if bucket is None]
+        awaited = self._behind(min(gathers)) if gathers else set()
         ready = [piece for piece in self.todo if self._ready(*piece)]
-        return next((piece for piece in ready if piece[1] is None), ready[0] if ready else None)
+        return max(ready, key=lambda piece: (piece[1] is None, piece[0] in awaited, self._to_read(piece)), default=None)
+
+    def _behind(self, place: int) -> set[int]:
+        """The stages that this one needs, and those that they need."""
+        return {place for need in self.needs[place] for place in {need, *self._behind(need)}}
+
+    def _to_read(self, piece: Todo) -> int:
+        """Bytes of a bucket's files."""
+        if piece not in self.sizes:
+            paths = [self.run.file(table, piece[1]) for table in self.stages[piece[0]].reads]
+            self.sizes[piece] = sum(path.stat().st_size for path in paths if path.exists())
+        return self.sizes[piece]
 
     def _threads(self, pool: Workers) -> int:
         """For a gather: as many as would have nothing else to do, and a share where there are many."""
