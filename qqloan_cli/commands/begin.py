@@ -53,8 +53,12 @@ def begin(
 
 def _intake(made, inputs: list[Path], source: str | None, share: float | None, workers: int, whole: bool, spark: str | None) -> dict:
     """Reads the files into the run, beside what the stages need being loaded, and gives the stages' settings back where the chain goes on."""
+    import duckdb  # noqa: F401  both processes need these: the reader is forked with them
+    import pyarrow.parquet  # noqa: F401
+
     from qqloan_cli import chain
     from qqloan_cli.engine.workers import Apart
+    from qqloan_cli.intake import read  # noqa: F401
 
     said, arguments = console.current(), (made, inputs, source, share, workers)
     if spark:  # its driver is this process
