@@ -60,7 +60,7 @@ def _intake(made, inputs: list[Path], source: str | None, share: float | None, w
     from qqloan_cli.engine.workers import Apart
     from qqloan_cli.intake import read  # noqa: F401
 
-    said, arguments = console.current(), (made, inputs, source, share, workers)
+    said, arguments = console.current(), (made, inputs, source, share, workers, spark)
     if spark:  # its driver is this process
         settings, document = {}, _read(*arguments)
     else:
@@ -78,13 +78,13 @@ def _intake(made, inputs: list[Path], source: str | None, share: float | None, w
     return settings
 
 
-def _read(made, inputs: list[Path], source: str | None, share: float | None, workers: int) -> dict:
+def _read(made, inputs: list[Path], source: str | None, share: float | None, workers: int, spark: str | None) -> dict:
     """In a process of its own, with which its memory goes. Returns the run's document as it is then."""
     from qqloan_cli.engine.workers import memory_mb
     from qqloan_cli.intake.read import take_in
 
     started, said = time.perf_counter(), console.current()
-    take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said)
+    take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said, spark=spark)
     counts = made.document["counts"]
     made.document["stages"]["intake"] = {"rows_in": sum(c["in"] for c in counts.values()), "rows_out": {name: c["accepted"] for name, c in counts.items()}}
     made.document["timings"]["intake"] = {"seconds": round(time.perf_counter() - started, 3), "memory_mb": memory_mb()}

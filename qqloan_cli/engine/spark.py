@@ -30,9 +30,13 @@ def map_buckets(master: str, run: Run, stage: Stage, values: Mapping[str, object
         finally:
             con.close()
 
-    context = spark_context(master)
-    for bucket, rows in context.parallelize(todo, len(todo)).map(work).collect():
+    for bucket, rows in on_executors(master, work, todo):
         finished(bucket, rows)
+
+
+def on_executors(master: str, work: Callable, todo: list) -> list:
+    """What ``work`` made of each, a task each."""
+    return spark_context(master).parallelize(todo, len(todo)).map(work).collect() if todo else []
 
 
 def spark_context(master: str):

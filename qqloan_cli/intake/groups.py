@@ -45,7 +45,14 @@ def parquet_group(name: str, files: list[File], columns: dict[str, str]) -> Grou
     numbers = ", ".join(str(file.no) for file in files)
     no = str(files[0].no) if len(files) == 1 else f"([{numbers}])[CAST(file_index AS BIGINT) + 1]"
     source = f"read_parquet([{paths}], file_row_number = true)"
-    return Group(name, files, source, columns, "file_row_number + 1", no)
+    return Group(name, files, source, columns, "file_row_number + 1", no, parquet=True)
+
+
+def apart(group: Group) -> list[Group]:
+    """A group for each file, where its files can be read apart."""
+    if not group.parquet:
+        return [group]
+    return [parquet_group(group.input, [file], group.columns) for file in group.files]
 
 
 def regular(read: Read) -> bool:
@@ -103,4 +110,4 @@ def header_of(read: Read) -> list[str]:
     return [name for name in unique(read.top.rows[place or 0]) if name]
 
 
-__all__ = ["careful_group", "csv_group", "csv_source", "header_of", "load", "own_groups", "parquet_columns", "parquet_group", "quoted", "regular"]
+__all__ = ["apart", "careful_group", "csv_group", "csv_source", "header_of", "load", "own_groups", "parquet_columns", "parquet_group", "quoted", "regular"]

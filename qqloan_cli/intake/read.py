@@ -31,10 +31,12 @@ from qqloan_cli.intake.relations import Group
 MEMORY_MB = 2_400
 
 
-def take_in(run: Run, inputs: list[Path], *, source: str | None, max_quarantine: float | None, workers: int, events: Events) -> None:
+def take_in(
+    run: Run, inputs: list[Path], *, source: str | None, max_quarantine: float | None, workers: int, events: Events, spark: str | None = None,
+) -> None:
     """Fills ``run``'s ``inputs/`` and ``quarantine.parquet``, and its document's buckets, inputs, counts and warnings.
 
-    ``max_quarantine`` is a share of any input's rows. Raises InputError for a file that is not what it says or too many
+    ``max_quarantine`` is a share of any input's rows; ``spark`` is Spark's master, where it shall deal the rows out. Raises InputError for a file that is not what it says or too many
     refused rows, ConfigError for a mapping that cannot be right.
     """
     files = find(inputs)
@@ -45,7 +47,7 @@ def take_in(run: Run, inputs: list[Path], *, source: str | None, max_quarantine:
             "Name a file applicants.csv, or a mapping that makes applicants.",
         )
     _warn(run, plan)
-    _Intake(run, plan, max_quarantine, workers, events).all()
+    _Intake(run, plan, max_quarantine, workers, events, spark).all()
 
 
 def _warn(run: Run, plan: Plan) -> None:
@@ -57,7 +59,8 @@ def _warn(run: Run, plan: Plan) -> None:
 class _Intake:
     """One intake under way."""
 
-    def __init__(self, run: Run, plan: Plan, max_quarantine: float | None, workers: int, events: Events) -> None:
+    def __init__(self, run: Run, plan: Plan, max_quarantine: float | None, workers: int, events: Events, spark: str | None) -> None:
+        self.spark = spark
         self.run, self.plan, self.max_quarantine, self.workers, self.events = run, plan, max_quarantine, workers, events
         self.journal = Journal(run)
         self.parts = run.scratch / "intake"  # what each finished input leaves for the end: its counts and its quarantine
@@ -73,8 +76,8 @@ class _Intake:
         os.chmod(place, 0o700)
         self.con = connect(self.workers, MEMORY_MB, self.scratch)
         try:
-            self.con.execute("SET preserve_insertion_order = false; SET partitioned_write_max_open_files = 4096")
             self.con.execute(macros())
+            self.dealer = self._dealer()
             with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
                 digests = [(file, pool.submit(file.digest)) for file in self.plan.files]
                 self._inputs()
@@ -82,6 +85,13 @@ class _Intake:
         finally:
             self.con.close()
             shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _dealer(self) -> write.Here:
+        if self.spark is None:
+            return write.Here(self.con)
+        from qqloan_cli.intake.on_spark import OnSpark
+
+        return OnSpark(self.spark)
 
     def _inputs(self) -> None:
         names = self.plan.inputs()
@@ -118,11 +128,9 @@ class _Intake:
 
     def _read(self, name: str, groups: list[Group]) -> write.Written:
         """One pass; again with the careful way for CSV in which DuckDB met a line that is not regular."""
-        import duckdb
-
         try:
             return self._pass(name, groups)
-        except duckdb.Error as error:
+        except write.NotDealt as error:
             irregular = [i for i, group in enumerate(groups) if group.reads]
             if not irregular:
                 raise self._unreadable(name, groups, error) from None
@@ -130,18 +138,17 @@ class _Intake:
             groups[i] = grouping.careful_group(name, groups[i].reads[0], self.scratch)
         try:
             return self._pass(name, groups)
-        except duckdb.Error as error:
+        except write.NotDealt as error:
             raise self._unreadable(name, groups, error) from None
 
-    def _unreadable(self, name: str, groups: list[Group], error: Exception) -> InputError:
-        """DuckDB's words may hold a cell: only the kind of trouble is repeated."""
+    def _unreadable(self, name: str, groups: list[Group], error: write.NotDealt) -> InputError:
         files = [file.name for group in groups for file in group.files]
-        return InputError("file-unreadable", f"{name} cannot be read ({type(error).__name__})", ", ".join(files[:3]), "The file is damaged inside: export it again.")
+        return InputError("file-unreadable", f"{name} cannot be read ({error.kind})", ", ".join(files[:3]), "The file is damaged inside: export it again.")
 
     def _pass(self, name: str, groups: list[Group]) -> write.Written:
         if name != "applicants":
-            return write.write_supporting(self.con, self.run, name, groups, self.scratch)
-        return write.write_applicants(self.con, self.run, groups, self.scratch)
+            return write.write_supporting(self.con, self.run, name, groups, self.scratch, self.dealer)
+        return write.write_applicants(self.con, self.run, groups, self.scratch, self.dealer)
 
     def _count(self, name: str, groups: list[Group], written: write.Written) -> dict[str, int]:
         """in = accepted + refused + unmatched; what was no data (blank rows, totals, headers again) is in none of them."""

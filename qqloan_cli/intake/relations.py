@@ -37,6 +37,7 @@ class Group:
     line: str = "NULL"
     constants: dict[str, str] = field(default_factory=dict)
     broken: list[tuple[File, Broken]] = field(default_factory=list)
+    parquet: bool = False  # our own Parquet files as they stand
     reads: list = field(default_factory=list)  # of CSV that DuckDB reads: how to read it the careful way should that fail
 
     @cached_property

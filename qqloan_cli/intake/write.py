@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Callable
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
@@ -28,22 +30,63 @@ class Written:
     files: list[Path] = field(default_factory=list)
 
 
+class NotDealt(Exception):
+    """DuckDB could not read what was to be dealt out; ``kind`` is the kind of its error, whose words may hold a cell."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+@contextlib.contextmanager
+def _or_not_dealt():
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise NotDealt(type(error).__name__) from None
+
+
+class Here:
+    """Deals rows out to buckets in this process: one query over all groups."""
+
+    def __init__(self, con) -> None:
+        self.con = con
+
+    def deal(self, run: Run, select: Callable[[list[Group]], str], groups: list[Group], made: Path) -> None:
+        """The rows of ``select(groups)`` under ``made``, by their column ``bucket``. Raises NotDealt."""
+        shutil.rmtree(made, ignore_errors=True)
+        with _or_not_dealt():
+            partition(self.con, run, select(groups), made)
+
+    def merge(self, run: Run, todo: list[tuple[list[Path], Path]]) -> None:
+        """Makes one file of several, for each."""
+        for files, path in todo:
+            merge(self.con, files, path)
+
+
 def _union(groups: list[Group], as_of: datetime.date | None) -> str:
     return "\nUNION ALL BY NAME\n".join(f"SELECT * FROM ({group.checked(as_of)})" for group in groups)
 
 
-def write_applicants(con, run: Run, groups: list[Group], scratch: Path) -> Written:
+def write_applicants(con, run: Run, groups: list[Group], scratch: Path, dealer: Here) -> Written:
     """All applications into their buckets, and how many of those there are; duplicates to the table ``doubles``, and none of them written.
 
     The number of buckets hangs on how many are accepted, which is known at the end. It is nearly always that of the rows that
     came in, so those are written once; where it is not, or there are doubles, what was written is dealt out anew.
     """
     made = scratch / "buckets-applicants"
-    run.document["buckets"] = buckets_for(max(_rows_about(con, groups), 1))
+    with _or_not_dealt():
+        run.document["buckets"] = buckets_for(max(_rows_about(con, groups), 1))
     columns = ", ".join(_applicant_column(name, run.as_of) for name in CONTRACTS["applicants"].names)
     bucket = f"CASE WHEN _bad THEN {_BAD} ELSE {_HASH} >> {_shift(run)} END"
-    _partition(con, run, f"SELECT {columns}, CAST({bucket} AS USMALLINT) AS bucket FROM ({_union(groups, run.as_of)})", made)
-    files = {int(part.name.partition("=")[2]): sorted(part.glob("*.parquet")) for part in made.glob("bucket=*")}
+
+    def select(groups: list[Group]) -> str:
+        return f"SELECT {columns}, CAST({bucket} AS USMALLINT) AS bucket FROM ({_union(groups, run.as_of)})"
+
+    dealer.deal(run, select, groups, made)
+    files = _by_bucket(made)
     by_file, bad = _count_files(con, [path for paths in files.values() for path in paths]), _rows(files.pop(_BAD, []))
     good = [path for paths in files.values() for path in paths]
     listed = f"read_parquet([{', '.join(literal(str(path)) for path in good)}], hive_partitioning = false)" if good else f"({CONTRACTS['applicants'].empty()})"
@@ -51,10 +94,10 @@ def write_applicants(con, run: Run, groups: list[Group], scratch: Path) -> Writt
     if doubles or buckets_for(_rows(good) - doubles) != run.buckets:
         run.document["buckets"] = buckets_for(_rows(good) - doubles)
         again = scratch / "buckets-applicants-again"
-        _partition(con, run, f"SELECT *, CAST({_HASH} >> {_shift(run)} AS USMALLINT) AS bucket FROM {listed} ANTI JOIN doubles USING (src_file, src_row)", again)
+        partition(con, run, f"SELECT *, CAST({_HASH} >> {_shift(run)} AS USMALLINT) AS bucket FROM {listed} ANTI JOIN doubles USING (src_file, src_row)", again)
         shutil.rmtree(made)
         os.replace(again, made)
-    written = _put(con, run, "applicants", made)
+    written = _put(con, run, "applicants", made, dealer)
     written.bad, written.by_file = bad, by_file
     return written
 
@@ -112,14 +155,20 @@ def _applicant_column(name: str, as_of: datetime.date) -> str:
     return quoted(name)
 
 
-def write_supporting(con, run: Run, name: str, groups: list[Group], scratch: Path) -> Written:
+def write_supporting(con, run: Run, name: str, groups: list[Group], scratch: Path, dealer: Here) -> Written:
     """Another table's rows into the buckets of its applicants; social edges, outcomes and the blocklist are kept whole."""
     names = ", ".join(f"r.{quoted(column)}" for column in CONTRACTS[name].names)
-    rows = f"({_union(groups, run.as_of)}) AS r"
-    if name in SHARED:
-        return _write(con, run, name, f"SELECT {names}, CAST(CASE WHEN _bad THEN {_BAD} ELSE 0 END AS USMALLINT) AS bucket FROM {rows}", scratch)
-    bucket = f"CASE WHEN r._bad THEN {_BAD} ELSE coalesce(b.bucket, {_STRANGER}) END"
-    return _write(con, run, name, f"SELECT {names}, CAST({bucket} AS USMALLINT) AS bucket FROM {rows} LEFT JOIN batch AS b ON b.applicant_id = r.applicant_id", scratch)
+
+    def select(groups: list[Group]) -> str:
+        rows = f"({_union(groups, run.as_of)}) AS r"
+        if name in SHARED:
+            return f"SELECT {names}, CAST(CASE WHEN _bad THEN {_BAD} ELSE 0 END AS USMALLINT) AS bucket FROM {rows}"
+        bucket = f"CASE WHEN r._bad THEN {_BAD} ELSE coalesce(b.bucket, {_STRANGER}) END"
+        return f"SELECT {names}, CAST({bucket} AS USMALLINT) AS bucket FROM {rows} LEFT JOIN batch AS b ON b.applicant_id = r.applicant_id"
+
+    made = scratch / f"buckets-{name}"
+    dealer.deal(run, select, groups, made)
+    return _put(con, run, name, made, dealer)
 
 
 def know_batch(con, run: Run) -> None:
@@ -129,28 +178,29 @@ def know_batch(con, run: Run) -> None:
     con.execute(f"CREATE OR REPLACE TEMP TABLE batch AS {' UNION ALL '.join(selects) or nobody}")
 
 
-def _write(con, run: Run, name: str, query: str, scratch: Path) -> Written:
-    made = scratch / f"buckets-{name}"
-    _partition(con, run, query, made)
-    return _put(con, run, name, made)
-
-
-def _partition(con, run: Run, query: str, made: Path) -> None:
+def partition(con, run: Run, query: str, made: Path) -> None:
     """``query``'s rows by their column ``bucket``. A thread keeps so many rows until it writes them that a bucket's make a fair row
     group; more would fall out of the processor's cache."""
-    shutil.rmtree(made, ignore_errors=True)
-    con.execute(f"SET partitioned_write_flush_threshold = {_ROWS_KEPT * run.buckets}")
+    con.execute(f"SET preserve_insertion_order = false; SET partitioned_write_max_open_files = 4096; SET partitioned_write_flush_threshold = {_ROWS_KEPT * run.buckets}")
     con.execute(f"COPY ({query}) TO {literal(str(made))} ({_FORMAT}, PARTITION_BY (bucket))")
 
 
-def _put(con, run: Run, name: str, made: Path) -> Written:
+def _by_bucket(made: Path) -> dict[int, list[Path]]:
+    """Files under ``made`` by the number in ``bucket=7/data_0.parquet``."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted(made.rglob("*.parquet")):
+        found.setdefault(int(path.parent.name.partition("=")[2]), []).append(path)
+    return dict(sorted(found.items()))
+
+
+def _put(con, run: Run, name: str, made: Path, dealer: Here) -> Written:
     """From ``bucket=7/data_0.parquet`` to ``inputs/NAME/007.parquet``."""
     folder = run.folder(name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    written = Written(by_file=_count_files(con, sorted(made.glob("bucket=*/*.parquet"))))
-    for part in sorted(made.glob("bucket=*")) if made.exists() else []:
-        bucket, files = int(part.name.partition("=")[2]), sorted(part.glob("*.parquet"))
+    dealt = _by_bucket(made)
+    written, several = Written(by_file=_count_files(con, [path for files in dealt.values() for path in files])), []
+    for bucket, files in dealt.items():
         rows = _rows(files)
         if bucket == _BAD:
             written.bad += rows
@@ -158,7 +208,13 @@ def _put(con, run: Run, name: str, made: Path) -> Written:
             written.unmatched += rows
         else:
             written.accepted += rows
-            written.files.append(_one(con, files, run.file(name, bucket)))
+            path = run.file(name, bucket)
+            written.files.append(path)
+            if len(files) == 1:
+                os.replace(files[0], path)
+            else:
+                several.append((files, path))
+    dealer.merge(run, several)
     shutil.rmtree(made, ignore_errors=True)
     if name in SHARED and not written.files:
         path = run.file(name)
@@ -181,10 +237,6 @@ def _count_files(con, files: list[Path]) -> dict[int, int]:
     return dict(con.execute(f"SELECT src_file, count(*) FROM read_parquet([{listed}], hive_partitioning = false) GROUP BY ALL").fetchall())
 
 
-def _one(con, files: list[Path], path: Path) -> Path:
-    if len(files) == 1:
-        os.replace(files[0], path)
-    else:
-        paths = ", ".join(literal(str(file)) for file in files)
-        con.execute(f"COPY (SELECT * FROM read_parquet([{paths}], hive_partitioning = false)) TO {literal(str(path))} ({_FORMAT})")
-    return path
+def merge(con, files: list[Path], path: Path) -> None:
+    listed = ", ".join(literal(str(file)) for file in files)
+    con.execute(f"COPY (SELECT * FROM read_parquet([{listed}], hive_partitioning = false)) TO {literal(str(path))} ({_FORMAT})")
