@@ -34,6 +34,11 @@ def settle(con) -> None:
     con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
 
 
+def distrust_statistics(con) -> None:
+    """For files that others wrote. A Parquet file's least and most leave NaN out, and DuckDB 2.0 takes them to mean that there is none."""
+    con.execute("SET disabled_optimizers = 'statistics_propagation'")
+
+
 def literal(text: str) -> str:
     """``text`` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"

@@ -57,13 +57,14 @@ class Bench:
     def __call__(self, task: tuple[Todo, int]) -> Made:
         """A piece of work, and on how many threads if it is a gather."""
         (place, bucket), threads = task
-        started, stage, known = time.perf_counter(), self.stages[place], len(self.run.document["warnings"])
+        started, stage, warnings = time.perf_counter(), self.stages[place], self.run.document.setdefault("warnings", [])
+        known = len(warnings)
         if place not in self.values:
             self.values[place] = stage.prepare(self.run, self.settings.get(stage.name))
         if self.at != place:
             self._turn_to(place, threads)
         rows = perform(stage, self.run, bucket, self.con, self.values[place])
-        return Made(rows, time.perf_counter() - started, self.run.document["warnings"][known:], os.getpid(), memory_mb())
+        return Made(rows, time.perf_counter() - started, warnings[known:], os.getpid(), memory_mb())
 
     def _turn_to(self, place: int, threads: int) -> None:
         stage = self.stages[place]
@@ -156,9 +157,8 @@ class _Walk:
                 self.settings[stage.name] = stage.settings(self.run)
 
     def _take(self, place: int, bucket: int | None, made: Made) -> None:
-        for warning in made.warnings:
-            if warning not in self.run.document["warnings"]:
-                self.run.document["warnings"].append(warning)
+        warnings = self.run.document.setdefault("warnings", [])
+        warnings += [warning for warning in made.warnings if warning not in warnings]
         self.memory[made.worker] = made.memory_mb
         self._record(place, bucket, made.rows, made.seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.session import connect, distrust_statistics
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake import mapping as mappings
 from qqloan_cli.intake import refuse, write
@@ -89,6 +89,7 @@ def _count(plan: Plan, groups: list[Group], scratch: Path) -> dict:
     days: list[str] = []
     con = connect(_THREADS, _MEMORY_MB, scratch)
     try:
+        distrust_statistics(con)
         con.execute(macros())
         for name in plan.inputs():
             mine = [group for group in groups if group.input == name]

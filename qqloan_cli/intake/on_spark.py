@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable
 
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.session import connect, distrust_statistics
 from qqloan_cli.engine.spark import on_executors
 from qqloan_cli.intake import write
 from qqloan_cli.intake.groups import apart
@@ -60,6 +60,7 @@ def _deal(run: Run, query: str, made: Path) -> str | None:
     made.parent.mkdir(parents=True, exist_ok=True)
     con = connect(1, _EXECUTOR_MEMORY_MB, run.scratch)
     try:
+        distrust_statistics(con)
         con.execute(macros())
         write.know_batch(con, run)
         write.partition(con, run, query, made)

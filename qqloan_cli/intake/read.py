@@ -18,7 +18,7 @@ from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.session import connect, distrust_statistics
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake import groups as grouping
 from qqloan_cli.intake import refuse, write
@@ -76,6 +76,7 @@ class _Intake:
         os.chmod(place, 0o700)
         self.con = connect(self.workers, MEMORY_MB, self.scratch)
         try:
+            distrust_statistics(self.con)
             self.con.execute(macros())
             self.dealer = self._dealer()
             with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:

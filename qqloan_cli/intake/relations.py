@@ -43,8 +43,11 @@ class Group:
     @cached_property
     def given(self) -> dict[str, str]:
         """Contract column -> raw column."""
-        known = our_columns(self.input)
-        return {known[name.lower()]: name for name in self.columns if name.lower() in known}
+        known, given = our_columns(self.input), {}
+        for name in self.columns:  # the first that means it: JSON's names end with ours, in case a later object has them
+            if name.lower() in known:
+                given.setdefault(known[name.lower()], name)
+        return given
 
     @property
     def unused(self) -> list[str]:
