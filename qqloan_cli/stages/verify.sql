@@ -8,7 +8,8 @@ WITH numbers AS (
   SELECT
     a.application_id,
     CAST(a.applied_at AS DATE) AS applied_on,
-    nullif(plain_id(a.id_number), '') AS id,
+    regexp_full_match(a.id_number, '[0-9]{17}[0-9X]') AS plain,   -- most need no more
+    CASE WHEN plain THEN a.id_number ELSE nullif(plain_id(a.id_number), '') END AS id,
     nullif(one_phone(trim(a.phone)), '') AS phone,
     nullif(trim(a.bank_card), '') AS card,
     a.birth_date AS stated_birth,
@@ -19,7 +20,7 @@ kinds AS (
   SELECT *,
     CASE
       WHEN id IS NULL THEN NULL
-      WHEN regexp_full_match(id, '[0-9]{17}[0-9X]') THEN
+      WHEN plain OR regexp_full_match(id, '[0-9]{17}[0-9X]') THEN
         CASE WHEN substr(id, 1, 6) IN ('810000', '820000', '830000') THEN 'hkmotw_permit' WHEN starts_with(id, '9') THEN 'foreign_permit' ELSE 'resident' END
       WHEN regexp_full_match(id, '[0-9]{15}') THEN 'resident_15'
       WHEN regexp_full_match(id, '[A-Z]{3}[0-9]{12}') THEN 'foreign_permit_old'
@@ -69,16 +70,21 @@ FROM birth_dates;
 -- employers' codes, each looked at once: GB 32100, alphabet without I O S V Z, weights 3^i, modulus 31
 CREATE OR REPLACE TEMP TABLE employers AS
 WITH codes_given AS (
-  SELECT DISTINCT upper(replace(employer_uscc, ' ', '')) AS uscc FROM applicants WHERE employer_uscc <> ''
+  SELECT DISTINCT employer_uscc AS given FROM applicants WHERE employer_uscc <> ''
+),
+codes AS (
+  SELECT given, regexp_full_match(given, '[0-9A-HJ-NP-RTUW-Y]{18}') AS sound,
+    CASE WHEN sound THEN given ELSE nullif(upper(replace(given, ' ', '')), '') END AS uscc
+  FROM codes_given
 ),
 sums AS (
-  SELECT uscc, regexp_full_match(uscc, '[0-9A-HJ-NP-RTUW-Y]{18}') AS formed,
+  SELECT given, uscc, sound OR regexp_full_match(uscc, '[0-9A-HJ-NP-RTUW-Y]{18}') AS formed,
     of_31(uscc, 1) + of_31(uscc, 2) * 3 + of_31(uscc, 3) * 9 + of_31(uscc, 4) * 27 + of_31(uscc, 5) * 19 + of_31(uscc, 6) * 26
       + of_31(uscc, 7) * 16 + of_31(uscc, 8) * 17 + of_31(uscc, 9) * 20 + of_31(uscc, 10) * 29 + of_31(uscc, 11) * 25 + of_31(uscc, 12) * 13
       + of_31(uscc, 13) * 8 + of_31(uscc, 14) * 24 + of_31(uscc, 15) * 10 + of_31(uscc, 16) * 30 + of_31(uscc, 17) * 28 AS total
-  FROM codes_given
+  FROM codes
 )
-SELECT uscc, formed AND substr('0123456789ABCDEFGHJKLMNPQRTUWXY', CAST((31 - total % 31) % 31 + 1 AS BIGINT), 1) = right(uscc, 1) AS valid
+SELECT given, uscc, formed AND substr('0123456789ABCDEFGHJKLMNPQRTUWXY', CAST((31 - total % 31) % 31 + 1 AS BIGINT), 1) = right(uscc, 1) AS valid
 FROM sums;
 
 -- what was consented to, and what a source's applicants cannot meet: a few lists stand for all applications
@@ -118,7 +124,7 @@ WITH facts AS (
   SELECT
     p.*,
     a.applicant_id, a.student, a.region, a.applied_at,
-    nullif(upper(replace(a.employer_uscc, ' ', '')), '') AS uscc,
+    e.uscc,
     e.valid AS uscc_valid,
     a.consent_at, a.consent_withdrawn_at,
     coalesce(o.scope_enough, false) AS scope_enough,
@@ -146,7 +152,7 @@ WITH facts AS (
   LEFT JOIN keys AS k USING (application_id)
   LEFT JOIN links AS l USING (application_id)
   LEFT JOIN listed AS b USING (application_id)
-  LEFT JOIN employers AS e ON e.uscc = upper(replace(a.employer_uscc, ' ', ''))
+  LEFT JOIN employers AS e ON e.given = a.employer_uscc
   LEFT JOIN scopes AS o ON o.consent_scope = a.consent_scope
   LEFT JOIN exemptions AS x ON x.checks_not_applicable = a.checks_not_applicable
   LEFT JOIN product_ages AS pa ON pa.product = coalesce(a.product, r.first_product)

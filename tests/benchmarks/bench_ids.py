@@ -69,7 +69,7 @@ def ours(given: pa.Table) -> tuple[float, list[tuple]]:
     answers = con.sql("""
         SELECT digit_agrees AND id_birth IS NOT NULL AS id, c.right AS card, e.valid AS code
         FROM parsed JOIN cards c USING (application_id) JOIN applicants a USING (application_id)
-        LEFT JOIN employers e ON e.uscc = upper(replace(a.employer_uscc, ' ', ''))
+        LEFT JOIN employers e ON e.given = a.employer_uscc
         ORDER BY CAST(application_id AS INTEGER)""").to_arrow_table()
     return seconds, [tuple(row.values()) for row in answers.to_pylist()]
 
