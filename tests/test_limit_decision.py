@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from limit_bucket import Bucket, case, replace
+
 from qqloan_cli.loans.schedule import METHODS, Terms, schedule
 from qqloan_cli.policy.reasons import load_reasons
+from qqloan_cli.reports.waterfall import basis
 
 YUAN = 100
 STEPS = ["requested", "product", "income_multiple", "payment_to_income", "debt_to_income", "grade", "credit_history", "social", "regulation", "exposure"]
@@ -52,6 +55,17 @@ def test_every_step_has_its_cap_what_is_left_and_its_numbers(bucket):
     assert row["dti"] == pytest.approx(0.5, abs=0.001) and row["dti"] <= 0.5
     plan = schedule(Terms(*(np.array([x], np.int64) for x in (row["amount_fen"], 102_000, 24, METHODS.index(row["method"])))))
     assert row["monthly_payment_fen"] == plan.payment_fen.max() <= 2_500 * YUAN
+
+
+def test_the_waterfall_is_told_in_chinese_with_the_same_numbers(bucket):
+    row, = bucket.decide([graded("D", requested_amount_fen=200_000 * YUAN, monthly_income_fen=8_000 * YUAN, account_debt_service_fen=1_500 * YUAN,
+                                 income_confidence="medium", history="thin", social_band="weak", exposure_fen=1_000 * YUAN)])
+    found = {"limit": [row], "income": [{"monthly_income_fen": 8_000 * YUAN}], "credit": [{"history": "thin", "overdue_months_24m": 0}], "social": [{"social_band": "weak"}]}
+    told = {step["step"]: (basis(step, found, "zh"), step["basis"]) for step in row["steps"].values()}
+    assert told["payment_to_income"][0] == "收入 7,200.00（8,000.00 的 90 %） 的 38 % = 每月 2,736.00，24 个月，压力利率 12.2 %"
+    assert told["social"][0].startswith("weak：各政策上限") and told["exposure"][0].endswith("，减本机构存量 1,000.00")
+    for chinese, english in told.values():
+        assert sorted(re.findall(r"[0-9][0-9,.]*", chinese)) == sorted(re.findall(r"[0-9][0-9,.]*", english))
 
 
 @pytest.mark.parametrize("told, binding, code, amount", [
