@@ -17,7 +17,7 @@ from qqloan_cli.engine import secret
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import digest_folder, only_writer, remove, sha256, write_json
 from qqloan_cli.engine.run import Run
-from qqloan_cli.errors import InputError, QqloanError, UsageError
+from qqloan_cli.errors import InputError, InternalError, QqloanError, UsageError
 
 SCHEMA_VERSION = 1
 _LIBRARIES = ("duckdb", "pyarrow", "numpy", "scipy", "xgboost-cpu", "pydantic", "python-calamine", "chinesecalendar", "sqlglot")
@@ -50,8 +50,9 @@ def building(out: Path, asked: dict, config: Path, events: Events, resume: bool)
         try:
             yield run
             finish(run)
-        except QqloanError:
-            remove(hidden)
+        except QqloanError as error:
+            if not isinstance(error, InternalError):  # ours, or the machine's: what is finished is kept for --resume
+                remove(hidden)
             raise
         os.replace(hidden, out)
         run.root = out

@@ -19,7 +19,7 @@ from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import Stage, perform, session
 from qqloan_cli.engine.workers import Workers, memory_mb
 
-MEMORY_MB = 2_400
+MEMORY_MB, GATHER_MB = 2_400, 1_600  # of DuckDB; what NumPy and the workers beside it hold comes on top
 Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)
 
 
@@ -71,7 +71,7 @@ class Bench:
         if self.con is not None:
             self.con.close()
         if stage.kind == "gather":
-            self.con = session(stage, self.values[place], threads, MEMORY_MB, self.run)
+            self.con = session(stage, self.values[place], threads, GATHER_MB, self.run)
         else:  # a cursor has its own temporary tables
             self.base = self.base or connect(1, MEMORY_MB // self.workers, self.run.scratch)
             self.con = session(stage, self.values[place], 1, 0, self.run, on=self.base)
@@ -173,7 +173,7 @@ class _Walk:
             if todo and stage.kind == "map":
                 map_buckets(master, self.run, stage, self._values(place), todo, lambda bucket, rows: self._record(place, bucket, rows, 0.0))
             elif todo:
-                con = session(stage, self._values(place), self.workers, MEMORY_MB, self.run)
+                con = session(stage, self._values(place), self.workers, GATHER_MB, self.run)
                 try:
                     self._record(place, None, perform(stage, self.run, None, con, self._values(place)), 0.0)
                 finally:

@@ -8,6 +8,7 @@ stops the others.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import pickle
@@ -54,6 +55,7 @@ class Workers:
     """Up to ``count`` processes that call ``function`` with one task after another. A context manager: leaving it ends them."""
 
     def __init__(self, count: int, function: Callable[[Any], Any]) -> None:
+        gc.freeze()  # what stands now, the collector of no worker shall touch: touched pages are copied
         self._count, self._function = count, function
         self._idle: list[Connection] = []
         self._busy: dict[Connection, Any] = {}

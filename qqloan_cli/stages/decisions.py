@@ -34,9 +34,15 @@ def listed(run: Run) -> dict:
 
 
 def compute(task: Task) -> None:
-    task.script(STAGE.sql_file)
-    made, limits = (task.con.sql(f'SELECT count(*) FROM "{table}"').fetchall()[0][0] for table in ("decisions", "limit"))
-    applications = task.values["applications"]
+    """Bucket by bucket, because the joins of everybody would not fit; what they leave is put in order in one go, which needs no memory."""
+    limits = 0
+    for bucket in range(task.run.buckets):
+        for table in STAGE.reads:
+            task.run.bind(task.con, table, bucket)
+        task.script(STAGE.sql_file)
+        task.con.execute("INSERT INTO decisions FROM decided" if bucket else "CREATE OR REPLACE TEMP TABLE decisions AS FROM decided")
+        limits += task.con.sql('SELECT count(*) FROM "limit"').fetchall()[0][0]
+    made, applications = task.con.sql("SELECT count(*) FROM decisions").fetchall()[0][0], task.values["applications"]
     if not made == limits == applications:
         raise InternalError(
             "decisions-lost", f"{applications:,} applications came in, {limits:,} have a limit row, {made:,} a decision", "decisions", "Please report it.",

@@ -1,8 +1,8 @@
 -- decisions: what each application is told.
--- Grain: application. Reads: limit, funding, score (everybody), decide_by_product (configuration and calendar). Leaves: decisions.
+-- Grain: application. Reads: limit, funding, score (a bucket), decide_by_product (configuration and calendar). Leaves: decided.
 -- What was not approved has no amount, term, rate or funds: null, which is not zero.
 
-CREATE OR REPLACE TEMP VIEW decisions AS
+CREATE OR REPLACE TEMP VIEW decided AS
 WITH waiting AS (
   SELECT application_id, funded_fen, queue_reason FROM funding
 ),
