@@ -7,6 +7,7 @@ is cast. What cannot be read is NULL here and *failed*, so that it is refused an
 from __future__ import annotations
 
 import datetime
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -39,6 +40,26 @@ class Reading:
 @cache
 def macros() -> str:
     return resources.files("qqloan_cli.intake").joinpath("macros.sql").read_text(encoding="utf-8")
+
+
+@cache
+def _each() -> dict[str, str]:
+    """The macros' statements by name, in their order."""
+    found = re.split(r"^(?=CREATE OR REPLACE MACRO )", macros(), flags=re.MULTILINE)
+    return {re.match(r"CREATE OR REPLACE MACRO (\w+)", statement)[1]: statement for statement in found if statement.startswith("CREATE")}
+
+
+def macros_of(sql: str) -> list[str]:
+    """Names of the macros that ``sql`` calls, and of those that they call, in their order: DuckDB takes its time over each."""
+    called, known = set(re.findall(r"\w+(?=\()", sql)), _each()
+    for name in reversed(known):  # a macro calls only those before it
+        if name in called:
+            called |= set(re.findall(r"\w+(?=\()", known[name]))
+    return [name for name in known if name in called]
+
+
+def statement(macro: str) -> str:
+    return _each()[macro]
 
 
 def raw_name(column: str) -> str:

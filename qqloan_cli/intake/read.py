@@ -24,7 +24,7 @@ from qqloan_cli.intake import groups as grouping
 from qqloan_cli.intake import refuse, write
 from qqloan_cli.intake.files import File, find
 from qqloan_cli.intake.mapped import Outcome, run_mapping
-from qqloan_cli.intake.mend import macros
+from qqloan_cli.intake.mend import macros, macros_of, statement
 from qqloan_cli.intake.recognise import Plan, recognise
 from qqloan_cli.intake.relations import Group
 
@@ -66,6 +66,7 @@ class _Intake:
         self.parts = run.scratch / "intake"  # what each finished input leaves for the end: its counts and its quarantine
         self.scratch = run.scratch / "reading"
         self.outcomes: list[Outcome] = []
+        self.made: set[str] = set()  # macros
 
     def all(self) -> None:
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -77,7 +78,6 @@ class _Intake:
         self.con = connect(self.workers, MEMORY_MB, self.scratch)
         try:
             distrust_statistics(self.con)
-            self.con.execute(macros())
             self.dealer = self._dealer()
             with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
                 digests = [(file, pool.submit(file.digest)) for file in self.plan.files]
@@ -86,6 +86,12 @@ class _Intake:
         finally:
             self.con.close()
             shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _make_macros(self, sql: str) -> None:
+        """Those that ``sql`` needs and that are not made yet."""
+        wanted = [name for name in macros_of(sql) if name not in self.made]
+        self.con.execute("".join(map(statement, wanted)))
+        self.made.update(wanted)
 
     def _dealer(self) -> write.Here:
         if self.spark is None:
@@ -147,12 +153,14 @@ class _Intake:
         return InputError("file-unreadable", f"{name} cannot be read ({error.kind})", ", ".join(files[:3]), "The file is damaged inside: export it again.")
 
     def _pass(self, name: str, groups: list[Group]) -> write.Written:
+        self._make_macros(" ".join(group.checked(self.run.as_of) for group in groups))
         if name != "applicants":
             return write.write_supporting(self.con, self.run, name, groups, self.scratch, self.dealer)
         return write.write_applicants(self.con, self.run, groups, self.scratch, self.dealer)
 
     def _count(self, name: str, groups: list[Group], written: write.Written) -> dict[str, int]:
         """in = accepted + refused + unmatched; what was no data (blank rows, totals, headers again) is in none of them."""
+        self._make_macros(macros() if written.bad else "mask(")  # for what is said of refused rows
         if written.bad:
             for group in groups:
                 refuse.explain(self.con, group, self.run.as_of)
