@@ -10,7 +10,6 @@ import functools
 import importlib
 import inspect
 import os
-import signal
 import sys
 from typing import Annotated, Callable, NamedTuple
 
@@ -161,13 +160,9 @@ def _try_help(error) -> str:
     return f"Try: {context.command_path if context else 'qqloan'} --help"
 
 
-def _terminated(_signal, _frame):
-    raise SystemExit(143)
-
-
 def main(argv: list[str] | None = None) -> None:
     """The command line: parses, calls, and turns what happened into an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    process.heed_signals()
     process.prepare()
     from qqloan_cli.reports import console
 

@@ -37,10 +37,9 @@ def settings(run) -> dict[str, Mapping[str, object]]:
     import duckdb  # noqa: F401
     import scipy.optimize  # noqa: F401  the funding programme's
 
-    from qqloan_cli.engine.session import arrow_without_pandas
+    from qqloan_cli.engine.stage import read_settings
 
-    arrow_without_pandas()
-    return {stage.name: stage.settings(run) for stage in stages() if stage.settings}
+    return read_settings(run, stages())
 
 
 def around(command: str) -> tuple[list, list, list]:

@@ -72,6 +72,13 @@ class LockedError(QqloanError):
     exit_code = 75
 
 
+def frames(error: BaseException) -> list[str]:
+    """Where it came from, outermost first, without values; what happened in another process stands last."""
+    import traceback
+
+    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)] + (getattr(error, "trail", None) or [])
+
+
 def unexpected(error: BaseException) -> InternalError:
     """Ours: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
     frame = error.__traceback__

@@ -15,7 +15,7 @@ import pytest
 
 from conftest import AS_OF, ROOT, call, done, tables
 from qqloan_cli import chain
-from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.contracts import CONTRACTS, INPUTS
 from qqloan_cli.engine.events import SILENT
 from qqloan_cli.engine.run import Run, bucket_of
 from qqloan_cli.engine.walk import walk
@@ -71,6 +71,16 @@ def test_every_stage_keeps_its_contract(lender_run):
         if name != "quarantine":
             key = ", ".join(f'"{k}"' for k in contract.key)
             assert ask(f"SELECT count(*) - count(DISTINCT ({key})) FROM {source}")[0][0] == 0, f"{name}: {key}"
+
+
+def test_rows_of_every_file_stand_in_the_order_of_their_key(lender_run):
+    """Those that a stage leaves so, and those that are sorted: nobody can tell which."""
+    for name, contract in CONTRACTS.items():
+        if contract in INPUTS:
+            continue
+        for path in Run.open(lender_run).whole(name):
+            key = ", ".join(f'"{k}"' for k in contract.key)
+            assert ask(f"SELECT {key} FROM '{path}'") == ask(f"SELECT {key} FROM '{path}' ORDER BY {key}"), name
 
 
 # 2. The same bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,19 @@ def test_a_signal_ends_it_and_leaves_no_half_run(tmp_path, number, code):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_waits_until_what_is_being_imported_is_whole(tmp_path, number, code):
+    """A C++ library that meets an exception while it is loaded aborts the process (DuckDB 1.4 to 2.0 do)."""
+    (tmp_path / "loaded.py").write_text(f"import os, time\nos.kill(os.getpid(), {int(number)})\ntime.sleep(0.1)\nprint('whole', flush=True)\n")
+    script = (
+        "from qqloan_cli import app\nfrom qqloan_cli.commands import errors\n"
+        "def loads(format='table'):\n    import loaded, time\n    time.sleep(20)\n    print('still here')\n"
+        "errors.errors = loads\nimport sys\nsys.argv = ['qqloan', 'errors']\napp.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (code, "whole\n")
+
+
 def test_70_says_where_and_never_with_what(tmp_path):
     script = (
         "from qqloan_cli import app\nfrom qqloan_cli.commands import errors\n"
@@ -55,7 +69,7 @@ def test_every_error_is_one_line_and_ends_in_its_code(kind, capsys, monkeypatch)
         raise kind("some-thing-wrong", "what\nwas wrong", "where it was", "Mend it so.")
 
     monkeypatch.setattr(app.typer.main, "get_command", fails)
-    monkeypatch.setattr(app.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(app.process, "heed_signals", lambda: None)
     console.configure()
     with pytest.raises(SystemExit) as left:
         app.main([])

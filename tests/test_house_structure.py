@@ -19,7 +19,7 @@ HEAVY = ("duckdb", "pandas", "pyarrow", "numpy", "scipy", "xgboost", "pydantic",
 MAY = {
     "errors": set(),
     "contracts": {"errors"},
-    "engine": {"errors", "contracts"},
+    "engine": {"errors", "contracts", "process"},
     "policy": {"errors", "contracts", "engine"},
     "loans": {"errors", "contracts", "engine", "policy"},
     "scoring": {"errors", "contracts", "engine", "policy"},

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 
 import pytest
 from conftest import ROOT
@@ -217,6 +218,18 @@ def test_a_source_may_say_that_a_check_does_not_apply_and_nothing_is_faked(tmp_p
     outcomes = {check["check"]: check["outcome"] for check in row["checks"]}
     assert [outcomes[name] for name in ("id_number", "phone", "card", "employer_uscc", "consent")] == ["not_applicable"] * 5
     assert "age" in row["passed"].split() and "id_digit" not in outcomes and "id_digit" not in row["passed"].split()
+
+
+def test_consent_covers_what_the_lender_asks_for_and_nothing_where_it_asks_for_nothing(tmp_path):
+    people = [person(1), person(2, consent_scope="income"), person(3, consent_scope=None)]
+    for scope, uncovered in (('["credit"]', ["A0002", "A0003"]), ("[]", [])):
+        config = tmp_path / scope / "config"
+        shutil.copytree(ROOT / "configs", config)
+        text = (config / "verify.toml").read_text(encoding="utf-8")
+        assert 'scope = ["credit"]' in text
+        (config / "verify.toml").write_text(text.replace('scope = ["credit"]', f"scope = {scope}"), encoding="utf-8")
+        rows = Batch(tmp_path / scope / "run", config=config).put(applicants=people).take(*WHO).rows("verify")
+        assert [key for key, row in rows.items() if "V-CONSENT-SCOPE" in row["reasons"]] == uncovered
 
 
 def test_without_anything_but_an_application_a_person_is_told_what_is_missing(tmp_path):

@@ -64,14 +64,11 @@ def _intake(made, inputs: list[Path], source: str | None, share: float | None, w
     if spark:  # its driver is this process
         settings, document = {}, _read(*arguments)
     else:
-        reader = Apart(_read, *arguments)
-        try:
+        with Apart(_read, *arguments) as reader:
             settings = chain.settings(made) if whole else {}
             document = reader.result()
-        finally:
-            reader.stop()
-    document["warnings"] += [warning for warning in made.document["warnings"] if warning not in document["warnings"]]
-    made.document = document
+    of_settings, made.document = made.document["warnings"], document
+    made.warn(of_settings)
     made.save()
     told = {name: document["timings"]["intake"][name] for name in ("seconds", "memory_mb")}
     said.finished("intake", document["stages"]["intake"]["rows_in"], sum(document["stages"]["intake"]["rows_out"].values()), **told)

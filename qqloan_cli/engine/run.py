@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Iterable
 
 from qqloan_cli.contracts import CONTRACTS, INPUTS
 from qqloan_cli.contracts.inputs import SHARED
@@ -73,6 +74,11 @@ class Run:
         path = self.root / ".scratch"
         path.mkdir(mode=0o700, exist_ok=True)  # what lies here on the way is people
         return path
+
+    def warn(self, warnings: Iterable[dict]) -> None:
+        """Adds to the run's warnings what they do not say yet."""
+        said = self.document.setdefault("warnings", [])
+        said += [warning for warning in warnings if warning not in said]
 
     def save(self) -> None:
         write_json(self.root / "run.json", self.document)

@@ -15,7 +15,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, perform, session
 from qqloan_cli.errors import UsageError
 
-_EXECUTOR_MEMORY_MB = 1_200
+EXECUTOR_MEMORY_MB = 1_200
 
 
 def map_buckets(master: str, run: Run, stage: Stage, values: Mapping[str, object], todo: list[int], finished: Callable[[int, dict[str, int]], None]) -> None:
@@ -24,7 +24,7 @@ def map_buckets(master: str, run: Run, stage: Stage, values: Mapping[str, object
 
     def work(bucket: int) -> tuple[int, dict[str, int]]:
         here = Run(root, document)
-        con = session(stage, values, 1, _EXECUTOR_MEMORY_MB, here)
+        con = session(stage, values, 1, EXECUTOR_MEMORY_MB, here)
         try:
             return bucket, perform(stage, here, bucket, con, values)
         finally:

@@ -11,11 +11,11 @@ import importlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Literal, Mapping
+from typing import Callable, Iterable, Literal, Mapping
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, literal, settle
+from qqloan_cli.engine.session import arrow_without_pandas, connect, literal, settle
 
 CODEC = "snappy, PARQUET_VERSION V2"  # the fastest to write, and small, of what pandas, Spark and DuckDB all read
 DICTIONARY = 2_000  # distinct values up to which a dictionary is worth its making
@@ -61,6 +61,12 @@ class Stage:
         if settings is None:
             settings = self.settings(run) if self.settings else {}
         return {**settings, **(self.listed(run) if self.listed else {})}
+
+
+def read_settings(run: Run, stages: Iterable[Stage]) -> dict[str, Mapping[str, object]]:
+    """What the configuration says to each stage, by its name."""
+    arrow_without_pandas()
+    return {stage.name: stage.settings(run) for stage in stages if stage.settings}
 
 
 def session(stage: Stage, values: Mapping[str, object], threads: int, memory_mb: int, run: Run, on=None):

@@ -16,7 +16,7 @@ from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
-from qqloan_cli.engine.stage import Stage, perform, session
+from qqloan_cli.engine.stage import Stage, perform, read_settings, session
 from qqloan_cli.engine.workers import Workers, memory_mb
 
 MEMORY_MB, GATHER_MB = 2_400, 1_600  # of DuckDB; what NumPy and the workers beside it hold comes on top
@@ -57,24 +57,29 @@ class Bench:
     def __call__(self, task: tuple[Todo, int]) -> Made:
         """A piece of work, and on how many threads if it is a gather."""
         (place, bucket), threads = task
-        started, stage, warnings = time.perf_counter(), self.stages[place], self.run.document.setdefault("warnings", [])
+        started, warnings = time.perf_counter(), self.run.document.setdefault("warnings", [])
         known = len(warnings)
-        if place not in self.values:
-            self.values[place] = stage.prepare(self.run, self.settings.get(stage.name))
         if self.at != place:
             self._turn_to(place, threads)
-        rows = perform(stage, self.run, bucket, self.con, self.values[place])
+        rows = perform(self.stages[place], self.run, bucket, self.con, self.values_of(place))
         return Made(rows, time.perf_counter() - started, warnings[known:], os.getpid(), memory_mb())
 
+    def values_of(self, place: int) -> Mapping[str, object]:
+        """What the stage is to know, read once for all its buckets."""
+        if place not in self.values:
+            stage = self.stages[place]
+            self.values[place] = stage.prepare(self.run, self.settings.get(stage.name))
+        return self.values[place]
+
     def _turn_to(self, place: int, threads: int) -> None:
-        stage = self.stages[place]
+        stage, values = self.stages[place], self.values_of(place)
         if self.con is not None:
             self.con.close()
         if stage.kind == "gather":
-            self.con = session(stage, self.values[place], threads, GATHER_MB, self.run)
+            self.con = session(stage, values, threads, GATHER_MB, self.run)
         else:  # a cursor has its own temporary tables
             self.base = self.base or connect(1, MEMORY_MB // self.workers, self.run.scratch)
-            self.con = session(stage, self.values[place], 1, 0, self.run, on=self.base)
+            self.con = session(stage, values, 1, 0, self.run, on=self.base)
         self.at = place
 
 
@@ -87,7 +92,6 @@ class _Walk:
         makers = {table: place for place, stage in enumerate(stages) for table in stage.writes}
         self.needs = [{makers[table] for table in stage.reads if table in makers} for stage in stages]
         self.todo: dict[Todo, None] = {(place, bucket): None for place, stage in enumerate(stages) for bucket in self._buckets(stage)}
-        self.values: dict[int, object] = {}
         self.seconds = [0.0] * len(stages)
         self.memory: dict[int, int] = {}
         self.sizes: dict[Todo, int] = {}
@@ -109,13 +113,16 @@ class _Walk:
                 return False
         return True
 
-    def _next(self) -> Todo | None:
-        """What is ready: a gather; else what the next gather waits for, and of that the bucket with most to read, so that nothing
-        long is left for the end."""
+    def _next(self, room: int) -> tuple[Todo, int] | None:
+        """Of what is ready a gather; else what the next gather waits for, and of that the bucket with most to read, so that nothing
+        long is left for the end. A gather gets the threads of all workers that would have nothing to do, and a share where there are many."""
         gathers = [place for place, bucket in self.todo if bucket is None]
         awaited = self._behind(min(gathers)) if gathers else set()
         ready = [piece for piece in self.todo if self._ready(*piece)]
-        return max(ready, key=lambda piece: (piece[1] is None, piece[0] in awaited, self._to_read(piece)), default=None)
+        if not ready:
+            return None
+        piece = max(ready, key=lambda piece: (piece[1] is None, piece[0] in awaited, self._to_read(piece)))
+        return piece, max(room - (len(ready) - 1), self.workers // 4, 1)
 
     def _behind(self, place: int) -> set[int]:
         """The stages that this one needs, and those that they need."""
@@ -128,11 +135,6 @@ class _Walk:
             self.sizes[piece] = sum(path.stat().st_size for path in paths if path.exists())
         return self.sizes[piece]
 
-    def _threads(self, pool: Workers) -> int:
-        """For a gather: as many as would have nothing else to do, and a share where there are many."""
-        others = sum(1 for piece in self.todo if self._ready(*piece))
-        return max(pool.room - others, self.workers // 4, 1)
-
     def here(self) -> None:
         """On workers of this machine."""
         self._read_settings()
@@ -141,10 +143,10 @@ class _Walk:
                 self._say_what_finished()
                 for piece in [p for p in self.todo if self._done(*p)]:
                     del self.todo[piece]
-                while pool.room and (piece := self._next()):
-                    del self.todo[piece]
-                    self._say_started(piece[0])
-                    pool.give((piece, self._threads(pool)))
+                while pool.room and (task := self._next(pool.room)):
+                    del self.todo[task[0]]
+                    self._say_started(task[0][0])
+                    pool.give(task)
                 if pool.is_busy:
                     for (piece, _), made in pool.take():
                         self._take(*piece, made)
@@ -152,13 +154,14 @@ class _Walk:
 
     def _read_settings(self) -> None:
         """Before the workers begin, which have them from here; what is wrong with one is said before anything is done."""
-        for place, stage in enumerate(self.stages):
-            if stage.name not in self.settings and stage.settings and not all(self._done(place, bucket) for bucket in self._buckets(stage)):
-                self.settings[stage.name] = stage.settings(self.run)
+        unread = [
+            stage for place, stage in enumerate(self.stages)
+            if stage.name not in self.settings and not all(self._done(place, bucket) for bucket in self._buckets(stage))
+        ]
+        self.settings |= read_settings(self.run, unread)
 
     def _take(self, place: int, bucket: int | None, made: Made) -> None:
-        warnings = self.run.document.setdefault("warnings", [])
-        warnings += [warning for warning in made.warnings if warning not in warnings]
+        self.run.warn(made.warnings)
         self.memory[made.worker] = made.memory_mb
         self._record(place, bucket, made.rows, made.seconds)
 
@@ -166,26 +169,17 @@ class _Walk:
         """Maps on Spark's executors, gathers here: stage by stage, for Spark has its own way of keeping busy."""
         from qqloan_cli.engine.spark import map_buckets
 
+        bench = Bench(self.run, self.stages, self.settings, self.workers)
         for place, stage in enumerate(self.stages):
             started = time.perf_counter()
             todo = [bucket for bucket in self._buckets(stage) if not self._done(place, bucket)]
             self._say_started(place)
             if todo and stage.kind == "map":
-                map_buckets(master, self.run, stage, self._values(place), todo, lambda bucket, rows: self._record(place, bucket, rows, 0.0))
+                map_buckets(master, self.run, stage, bench.values_of(place), todo, lambda bucket, rows: self._record(place, bucket, rows, 0.0))
             elif todo:
-                con = session(stage, self._values(place), self.workers, GATHER_MB, self.run)
-                try:
-                    self._record(place, None, perform(stage, self.run, None, con, self._values(place)), 0.0)
-                finally:
-                    con.close()
+                self._record(place, None, bench(((place, None), self.workers)).rows, 0.0)
             self.seconds[place] = time.perf_counter() - started
             self._say_what_finished()
-
-    def _values(self, place: int) -> Mapping[str, object]:
-        """What the stage is to know, read once for all its buckets."""
-        if place not in self.values:
-            self.values[place] = self.stages[place].prepare(self.run, self.settings.get(self.stages[place].name))
-        return self.values[place]
 
     def _record(self, place: int, bucket: int | None, rows: dict[str, int], seconds: float) -> None:
         stage = self.stages[place]

@@ -18,7 +18,8 @@ import sys
 from multiprocessing.connection import Connection, wait
 from typing import Any, Callable
 
-from qqloan_cli.errors import InternalError, QqloanError, unexpected
+from qqloan_cli.errors import InternalError, QqloanError, frames, unexpected
+from qqloan_cli.process import signals_come, signals_wait
 
 _LINUX = sys.platform == "linux"
 _CONTEXT = multiprocessing.get_context("fork" if _LINUX else "spawn")
@@ -31,24 +32,25 @@ def memory_mb() -> int:
 
 
 class Apart:
-    """A call in a process of its own, at work from now on."""
+    """A call in a process of its own, at work from now on. A context manager: leaving it ends the process."""
 
     def __init__(self, function: Callable[..., Any], *arguments) -> None:
         self._ours, theirs = _CONTEXT.Pipe()
         held = (self._ours,) if _LINUX else ()
         self._process = _CONTEXT.Process(target=_call, args=(theirs, os.getpid(), held, function, arguments), daemon=True)
-        self._process.start()
+        with signals_wait():
+            self._process.start()
         theirs.close()
+
+    def __enter__(self) -> "Apart":
+        return self
+
+    def __exit__(self, *_) -> None:
+        _end(self._process, self._ours)
 
     def result(self) -> Any:
         """What it returned, or the error that it ended in."""
-        try:
-            return _opened(self._ours)
-        finally:
-            self.stop()
-
-    def stop(self) -> None:
-        _end(self._process, self._ours)
+        return _opened(self._ours)
 
 
 class Workers:
@@ -95,7 +97,8 @@ class Workers:
         ours, theirs = _CONTEXT.Pipe()
         held = (ours, *self._processes) if _LINUX else ()
         process = _CONTEXT.Process(target=_serve, args=(theirs, os.getpid(), held, self._function), daemon=True)
-        process.start()
+        with signals_wait():
+            process.start()
         theirs.close()
         self._processes[ours] = process
         return ours
@@ -137,15 +140,9 @@ def _answer(function: Callable[[], Any]) -> bytes:
     try:
         return pickle.dumps((True, function()))
     except QqloanError as error:
-        return pickle.dumps((False, (error, _trail(error))))
+        return pickle.dumps((False, (error, frames(error))))
     except Exception as error:  # its words may hold a row, and its kind may not travel
-        return pickle.dumps((False, (unexpected(error), _trail(error))))
-
-
-def _trail(error: Exception) -> list[str]:
-    import traceback
-
-    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+        return pickle.dumps((False, (unexpected(error), frames(error))))
 
 
 def _behave(parent: int, held: tuple[Connection, ...]) -> None:
@@ -155,6 +152,7 @@ def _behave(parent: int, held: tuple[Connection, ...]) -> None:
         connection.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signals_come()
     if _LINUX:
         import ctypes
 

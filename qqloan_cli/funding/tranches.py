@@ -104,10 +104,3 @@ def _later(pay: np.ndarray, first_due: np.ndarray, day: np.ndarray) -> tuple[np.
     skipped = (dates[:, None, :] < (pay + AT_LEAST)[:, :, None]).sum(axis=2)
     skipped[:, 0] = 0
     return skipped, days_30_360(pay, np.take_along_axis(dates, skipped, axis=1))
-
-
-def warn(document: dict, warnings: list[dict]) -> None:
-    """Adds to a run's warnings what they do not say yet."""
-    for warning in warnings:
-        if warning not in document["warnings"]:
-            document["warnings"].append(warning)

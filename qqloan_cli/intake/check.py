@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from qqloan_cli.engine.session import connect, distrust_statistics
+from qqloan_cli.engine.session import connect
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake import mapping as mappings
 from qqloan_cli.intake import refuse, write
 from qqloan_cli.intake.files import File, find
 from qqloan_cli.intake.groups import careful_group, own_groups
 from qqloan_cli.intake.mapped import LeftOut, run_mapping
-from qqloan_cli.intake.mend import macros
+from qqloan_cli.intake.mend import make_ready
 from qqloan_cli.intake.recognise import Plan, recognise
 from qqloan_cli.intake.relations import Group
 
@@ -89,8 +89,7 @@ def _count(plan: Plan, groups: list[Group], scratch: Path) -> dict:
     days: list[str] = []
     con = connect(_THREADS, _MEMORY_MB, scratch)
     try:
-        distrust_statistics(con)
-        con.execute(macros())
+        make_ready(con)
         for name in plan.inputs():
             mine = [group for group in groups if group.input == name]
             mine = _judge(con, name, mine, scratch)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qqloan_cli.engine.session import connect, distrust_statistics, literal
+from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.errors import ConfigError, InputError
 from qqloan_cli.intake.files import File
 from qqloan_cli.intake.groups import csv_source, load, parquet_columns, regular
 from qqloan_cli.intake.mapping import InputMap, Mapping
-from qqloan_cli.intake.mend import can_be_read, macros
+from qqloan_cli.intake.mend import can_be_read, make_ready
 from qqloan_cli.intake.recognise import Read
 from qqloan_cli.intake.relations import Group, quoted
 from qqloan_cli.intake.rows import Broken
@@ -39,8 +39,7 @@ def run_mapping(mapping: Mapping, tables: dict[str, list[Read]], scratch: Path, 
     """One group an input. Raises ConfigError where the SQL does not fit the files, InputError where it fails on what they hold."""
     con = connect(threads, memory_mb, scratch)
     try:
-        distrust_statistics(con)
-        con.execute(macros())
+        make_ready(con)
         broken = {kind.name: _table(con, kind.name, list(kind.header or kind.columns), tables.get(kind.name, []), scratch) for kind in mapping.files}
         _lock(con, [read.file for reads in tables.values() for read in reads], scratch)
         return _outputs(con, mapping, tables, broken, scratch)

@@ -14,7 +14,7 @@ from importlib import resources
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.model import Column, Rule
-from qqloan_cli.engine.session import literal
+from qqloan_cli.engine.session import distrust_statistics, literal
 
 _TEXT = "VARCHAR"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
@@ -60,6 +60,12 @@ def macros_of(sql: str) -> list[str]:
 
 def statement(macro: str) -> str:
     return _each()[macro]
+
+
+def make_ready(con) -> None:
+    """For files that others wrote, and for whatever macro is called."""
+    distrust_statistics(con)
+    con.execute(macros())
 
 
 def raw_name(column: str) -> str:

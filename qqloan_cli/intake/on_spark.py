@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Callable
 
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, distrust_statistics
-from qqloan_cli.engine.spark import on_executors
+from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.spark import EXECUTOR_MEMORY_MB, on_executors
 from qqloan_cli.intake import write
 from qqloan_cli.intake.groups import apart
-from qqloan_cli.intake.mend import macros
+from qqloan_cli.intake.mend import make_ready
 from qqloan_cli.intake.relations import Group
-
-_EXECUTOR_MEMORY_MB = 1_200
 
 
 class OnSpark:
@@ -39,9 +37,9 @@ class OnSpark:
             if kind is not None:
                 raise write.NotDealt(kind)
 
-    def merge(self, run: Run, todo: list[tuple[list[Path], Path]]) -> None:
+    def merge(self, todo: list[tuple[list[Path], Path]]) -> None:
         def work(task: tuple[list[Path], Path]) -> None:
-            con = connect(1, _EXECUTOR_MEMORY_MB)
+            con = connect(1, EXECUTOR_MEMORY_MB)
             try:
                 write.merge(con, *task)
             finally:
@@ -58,10 +56,9 @@ def _deal(run: Run, query: str, made: Path) -> str | None:
 
     shutil.rmtree(made, ignore_errors=True)  # of a task that was tried before
     made.parent.mkdir(parents=True, exist_ok=True)
-    con = connect(1, _EXECUTOR_MEMORY_MB, run.scratch)
+    con = connect(1, EXECUTOR_MEMORY_MB, run.scratch)
     try:
-        distrust_statistics(con)
-        con.execute(macros())
+        make_ready(con)
         write.know_batch(con, run)
         write.partition(con, run, query, made)
     except duckdb.Error as error:

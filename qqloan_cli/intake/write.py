@@ -60,7 +60,7 @@ class Here:
         with _or_not_dealt():
             partition(self.con, run, select(groups), made)
 
-    def merge(self, run: Run, todo: list[tuple[list[Path], Path]]) -> None:
+    def merge(self, todo: list[tuple[list[Path], Path]]) -> None:
         """Makes one file of several, for each."""
         for files, path in todo:
             merge(self.con, files, path)
@@ -87,7 +87,7 @@ def write_applicants(con, run: Run, groups: list[Group], scratch: Path, dealer: 
 
     dealer.deal(run, select, groups, made)
     files = _by_bucket(made)
-    by_file, bad = _count_files(con, [path for paths in files.values() for path in paths]), _rows(files.pop(_BAD, []))
+    by_file, bad = _count_files(con, files), _rows(files.pop(_BAD, []))
     good = [path for paths in files.values() for path in paths]
     listed = f"read_parquet([{', '.join(literal(str(path)) for path in good)}], hive_partitioning = false)" if good else f"({CONTRACTS['applicants'].empty()})"
     doubles = find_doubles(con, listed)
@@ -97,8 +97,8 @@ def write_applicants(con, run: Run, groups: list[Group], scratch: Path, dealer: 
         partition(con, run, f"SELECT *, CAST({_HASH} >> {_shift(run)} AS USMALLINT) AS bucket FROM {listed} ANTI JOIN doubles USING (src_file, src_row)", again)
         shutil.rmtree(made)
         os.replace(again, made)
-    written = _put(con, run, "applicants", made, dealer)
-    written.bad, written.by_file = bad, by_file
+    written = _put(con, run, "applicants", made, dealer, by_file)
+    written.bad = bad
     return written
 
 
@@ -168,7 +168,7 @@ def write_supporting(con, run: Run, name: str, groups: list[Group], scratch: Pat
 
     made = scratch / f"buckets-{name}"
     dealer.deal(run, select, groups, made)
-    return _put(con, run, name, made, dealer)
+    return _put(con, run, name, made, dealer, _count_files(con, _by_bucket(made)))
 
 
 def know_batch(con, run: Run) -> None:
@@ -194,14 +194,13 @@ def _by_bucket(made: Path) -> dict[int, list[Path]]:
     return dict(sorted(found.items()))
 
 
-def _put(con, run: Run, name: str, made: Path, dealer: Here) -> Written:
-    """From ``bucket=7/data_0.parquet`` to ``inputs/NAME/007.parquet``."""
+def _put(con, run: Run, name: str, made: Path, dealer: Here, by_file: dict[int, int]) -> Written:
+    """From ``bucket=7/data_0.parquet`` to ``inputs/NAME/007.parquet``; ``by_file`` as ``_count_files`` has it."""
     folder = run.folder(name)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    dealt = _by_bucket(made)
-    written, several = Written(by_file=_count_files(con, [path for files in dealt.values() for path in files])), []
-    for bucket, files in dealt.items():
+    written, several = Written(by_file=by_file), []
+    for bucket, files in _by_bucket(made).items():
         rows = _rows(files)
         if bucket == _BAD:
             written.bad += rows
@@ -215,7 +214,7 @@ def _put(con, run: Run, name: str, made: Path, dealer: Here) -> Written:
                 os.replace(files[0], path)
             else:
                 several.append((files, path))
-    dealer.merge(run, several)
+    dealer.merge(several)
     shutil.rmtree(made, ignore_errors=True)
     if name in SHARED and not written.files:
         path = run.file(name)
@@ -230,11 +229,11 @@ def _rows(files: list[Path]) -> int:
     return sum(pq.read_metadata(path).num_rows for path in files)
 
 
-def _count_files(con, files: list[Path]) -> dict[int, int]:
+def _count_files(con, dealt: dict[int, list[Path]]) -> dict[int, int]:
     """Rows by the number of the file that they came from."""
-    if not files:
+    listed = ", ".join(literal(str(path)) for files in dealt.values() for path in files)
+    if not listed:
         return {}
-    listed = ", ".join(literal(str(path)) for path in files)
     return dict(con.execute(f"SELECT src_file, count(*) FROM read_parquet([{listed}], hive_partitioning = false) GROUP BY ALL").fetchall())
 
 

@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-from qqloan_cli.errors import QqloanError
+from qqloan_cli.errors import QqloanError, frames
 from qqloan_cli.errors import unexpected as ours_of
 
 SCHEMA_VERSION = 1
@@ -84,11 +84,7 @@ class Console:
 
     # how
     def _traceback(self, error: BaseException) -> None:
-        import traceback
-
-        for frame in traceback.extract_tb(error.__traceback__):
-            self._line(f"  {frame.filename}:{frame.lineno} in {frame.name}")
-        for line in error.trail or ():
+        for line in frames(error):
             self._line(f"  {line}")
 
     def _line(self, text: str) -> None:

@@ -11,7 +11,6 @@ def settings(run: Run) -> dict:
     import numpy as np
     import pyarrow as pa
 
-    from qqloan_cli.funding.tranches import warn
     from qqloan_cli.loans.calendar import Calendar
     from qqloan_cli.policy.products import load_products
 
@@ -20,7 +19,7 @@ def settings(run: Run) -> dict:
     calendar = Calendar.around(run.as_of, 2 * max(days.values()))
     by = calendar.working_days_after(run.as_of, np.array([*days.values(), max(days.values())]))
     warning = calendar.warning(by, "decision dates")
-    warn(run.document, [warning] if warning else [])
+    run.warn([warning] if warning else [])
     return {
         # The last is for a product that the configuration does not know: it gets the longest.
         "decide_by_product": pa.table({"product": pa.array([*days, None], pa.string()), "decide_by": by}),

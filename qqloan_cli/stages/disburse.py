@@ -11,7 +11,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import InternalError
 from qqloan_cli.funding.payees import MERCHANT_PAPERS, Payees
-from qqloan_cli.funding.tranches import Plans, warn
+from qqloan_cli.funding.tranches import Plans
 from qqloan_cli.loans.schedule import Rounding, Terms, schedule
 from qqloan_cli.loans.shares import largest_remainder, over_tranches
 from qqloan_cli.policy.funding import load_funding
@@ -22,7 +22,7 @@ from qqloan_cli.policy.regulation import load_regulation
 def settings(run: Run) -> dict:
     products, lender = load_products(run.config_dir), load_lender(run.config_dir)
     plans = Plans.of(products, run.as_of)
-    warn(run.document, plans.warnings)
+    run.warn(plans.warnings)
     return {
         "plans": pa.table({"product": pa.array(plans.products, pa.string()), "plan": pa.array(range(len(plans.products)), pa.int64())}),
         "dates": plans,

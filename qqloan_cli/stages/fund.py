@@ -11,14 +11,14 @@ from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.funding import cohorts, programme
 from qqloan_cli.funding.sources import Book, Loans
 from qqloan_cli.funding.spread import WAITS, Spread, spread
-from qqloan_cli.funding.tranches import Plans, warn
+from qqloan_cli.funding.tranches import Plans
 from qqloan_cli.policy.funding import load_funding
 from qqloan_cli.policy.products import load_lender, load_products
 
 
 def settings(run: Run) -> dict:
     plans = Plans.of(load_products(run.config_dir), run.as_of)
-    warn(run.document, plans.warnings)
+    run.warn(plans.warnings)
     return {"book": Book(load_funding(run.config_dir), load_lender(run.config_dir).licence), "dates": plans}
 
 
@@ -31,7 +31,7 @@ def compute(task: Task) -> None:
     grouped = cohorts.gather(loans, eligible)
     plan = programme.solve(loans, grouped, book)
     found = spread(loans, eligible, grouped, plan, book)
-    warn(task.run.document, [{"ref": "commitment-missed", "text": note} for note in plan.notes])
+    task.run.warn([{"ref": "commitment-missed", "text": note} for note in plan.notes])
     _leave(task, "funding", _funding(approved, found))
     shares = _shares(approved, loans, found, book)
     _leave(task, "funding_shares", shares)

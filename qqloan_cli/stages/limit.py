@@ -42,9 +42,7 @@ def settings(run: Run) -> dict[str, object]:
     config = run.config_dir
     products, lender, limits = load_products(config), load_lender(config), load_limits(config)
     prices, law, rules = load_price(config, products, limits), load_regulation(config), load_rules(config)
-    for warning in law.warnings(lender, run.as_of):
-        if warning not in run.document["warnings"]:
-            run.document["warnings"].append(warning)
+    run.warn(law.warnings(lender, run.as_of))
     legal_is_effective = lender.legal_cost[lender.licence] == "effective"
     return {
         "rules_sql": rules.select,

@@ -4,7 +4,7 @@
 -- reads     known, waterfall, said, offers (priced by loans/pricing.py), verify, income, score, step_book, product_book, lender
 -- contract  contracts/stages.py: limit, limit_steps
 
-CREATE OR REPLACE TEMP MACRO in_share(ppm) AS CAST(CAST(ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(9,6));
+CREATE OR REPLACE TEMP MACRO in_share(ppm) AS CAST(CAST(ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(12,6));
 
 CREATE OR REPLACE TEMP TABLE decided AS
 SELECT
@@ -141,14 +141,13 @@ WITH steps AS (
 SELECT
   application_id                                                                 AS application_id,
   step_no                                                                        AS step_no,
-  ['requested', 'product', 'income_multiple', 'payment_to_income', 'debt_to_income', 'grade', 'credit_history', 'social', 'regulation', 'exposure'][step_no]
-                                                                                 AS step,
+  names[step_no]                                                                 AS step,
   cap_fen                                                                        AS cap_fen,
   running_fen                                                                    AS running_fen,
   step_no = binding_step                                                         AS binding,
   of_fen                                                                         AS of_fen,
-  CAST(CAST(times_ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(12,6)) AS times,
+  in_share(times_ppm)                                                            AS times,
   less_fen                                                                       AS less_fen,
   in_share(rate_ppm)                                                             AS annual_rate,
   term_months                                                                    AS term_months
-FROM steps;
+FROM steps CROSS JOIN (SELECT list(step ORDER BY step_no) AS names FROM step_book);

@@ -127,7 +127,7 @@ WITH facts AS (
     e.uscc,
     e.valid AS uscc_valid,
     a.consent_at, a.consent_withdrawn_at,
-    coalesce(o.scope_enough, false) AS scope_enough,
+    coalesce(o.scope_enough, len(r.scope_needed) = 0) AS scope_enough,
     coalesce(x.id, false) AS na_id, coalesce(x.phone, false) AS na_phone, coalesce(x.card, false) AS na_card,
     coalesce(x.uscc, false) AS na_uscc, coalesce(x.consent, false) AS na_consent,
     k.id_hash, k.phone_hash, k.card_hash, k.device_hash, k.contact_hash,
