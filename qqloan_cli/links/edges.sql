@@ -1,9 +1,9 @@
--- The graph by number: every pair of nodes that an edge joins, with the first day of each direction. grain: pair a < b.
+-- The graph by number, and who asks what of it. grain: edge.
 -- reads: social_edges, edge_kinds, graph_rules (one row), everyone, outcomes.
--- writes: nodes (node, k), pairs, asking (n, k), known_outcomes (k, known, bad). Days count from 1900-01-01; 2147483647: never.
+-- writes: nodes (node, k), edges_by_number, asking (n, k), known_outcomes (k, known, bad). Days count from 1900-01-01; 2147483647: never.
 -- A node's number k decides nothing: every measure is the same whatever the numbering.
 
-CREATE OR REPLACE TEMP TABLE ties_of_people AS
+CREATE OR REPLACE TEMP VIEW ties_of_people AS
 SELECT src, dst, k.tie, k.both_ways, k.money,
   CAST(greatest(0, coalesce(date_diff('day', DATE '1900-01-01', e.since), 0)) AS INTEGER) AS day
 FROM social_edges AS e JOIN edge_kinds AS k ON k.kind = coalesce(e.kind, 'friend')
@@ -13,22 +13,12 @@ CREATE OR REPLACE TEMP TABLE all_nodes AS
 SELECT src AS node FROM ties_of_people UNION SELECT dst FROM ties_of_people;
 CREATE OR REPLACE TEMP VIEW nodes AS SELECT CAST(rowid AS INTEGER) AS k, node FROM all_nodes;
 
-CREATE OR REPLACE TEMP TABLE pairs AS
-WITH numbered AS (
-  SELECT s.k AS source, d.k AS target, t.tie, t.both_ways, t.money, t.day
-  FROM ties_of_people AS t JOIN nodes AS s ON s.node = t.src JOIN nodes AS d ON d.node = t.dst
-)
-SELECT
-  least(source, target)    AS a,
-  greatest(source, target) AS b,
-  coalesce(min(day) FILTER (tie AND (both_ways OR source < target)), 2147483647)   AS a_to_b,
-  coalesce(min(day) FILTER (tie AND (both_ways OR source > target)), 2147483647)   AS b_to_a,
-  coalesce(min(day) FILTER (money AND (both_ways OR source < target)), 2147483647) AS money_a_to_b,
-  coalesce(min(day) FILTER (money AND (both_ways OR source > target)), 2147483647) AS money_b_to_a
-FROM numbered
-GROUP BY 1, 2;
-
-DROP TABLE ties_of_people;
+-- an end at a time: the names of both ends' nodes at once would be most of a gather's memory
+CREATE OR REPLACE TEMP TABLE edges_from AS
+SELECT s.k AS source, t.dst, t.tie, t.both_ways, t.money, t.day FROM ties_of_people AS t JOIN nodes AS s ON s.node = t.src;
+CREATE OR REPLACE TEMP TABLE edges_by_number AS
+SELECT f.source, d.k AS target, f.tie, f.both_ways, f.money, f.day FROM edges_from AS f JOIN nodes AS d ON d.node = f.dst;
+DROP TABLE edges_from;
 
 CREATE OR REPLACE TEMP TABLE asking AS
 SELECT e.n, g.k, e.day,

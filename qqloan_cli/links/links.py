@@ -110,10 +110,12 @@ def _graph(task: Task, policy: SocialPolicy) -> None:
     con = task.con
     task.script(_HERE / "edges.sql")
     nodes = con.execute("SELECT count(*) FROM nodes").fetchall()[0][0]
-    asked = _columns(con, "SELECT n, k, day, month_day FROM asking ORDER BY k, n")
+    asked = _columns(con, "SELECT n, k, day, month_day FROM asking ORDER BY n")
     outcomes = _columns(con, "SELECT k, known, bad FROM known_outcomes ORDER BY k")
-    pairs = Pairs(**_columns(con, "SELECT * FROM pairs"))
-    con.execute("DROP TABLE all_nodes; DROP TABLE pairs")  # the measures need the room
+    edges = _columns(con, "SELECT source, target, day, tie, both_ways, money FROM edges_by_number")
+    con.execute("DROP TABLE all_nodes; DROP TABLE edges_by_number")  # the measures need the room
+    pairs = Pairs.of(**edges)
+    del edges
     asking = Asking(asked["k"], asked["day"], asked["month_day"])
     measures = by_day(pairs, asking, outcomes["k"], outcomes["known"], outcomes["bad"], nodes)
     cycle = policy.graph.money_cycle

@@ -1,6 +1,6 @@
 -- What needs everybody, application by application: shared keys, velocity, history, rings, graph.
 -- grain: application of this batch. reads: everyone, shared_keys, velocity, past, ring_of (n), graph_of (n). writes: links (with bucket).
-CREATE OR REPLACE TEMP TABLE links AS
+CREATE OR REPLACE TEMP VIEW links AS
 SELECT
   e.bucket,
   e.application_id,

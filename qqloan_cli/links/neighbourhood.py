@@ -22,6 +22,22 @@ class Pairs(NamedTuple):
     money_a_to_b: np.ndarray
     money_b_to_a: np.ndarray
 
+    @classmethod
+    def of(cls, source: np.ndarray, target: np.ndarray, day: np.ndarray, tie: np.ndarray, both_ways: np.ndarray, money: np.ndarray) -> "Pairs":
+        """From edges, in any order and any number between two nodes; no edge joins a node to itself."""
+        pair = (np.minimum(source, target).astype(np.int64) << 32) | np.maximum(source, target)
+        order = np.argsort(pair)
+        pair = pair[order]
+        begins = np.flatnonzero(np.diff(pair, prepend=-1))
+        pair, forth, day = pair[begins], (source < target)[order], day[order]
+
+        def first(held: np.ndarray) -> np.ndarray:
+            return np.minimum.reduceat(np.where(held, day, NEVER), begins) if len(begins) else day
+
+        both_ways, tie, money = both_ways[order], tie[order], money[order]
+        there, back = both_ways | forth, both_ways | ~forth
+        return cls((pair >> 32).astype(np.int32), (pair & 0xFFFFFFFF).astype(np.int32), first(tie & there), first(tie & back), first(money & there), first(money & back))
+
 
 class Asking(NamedTuple):
     """One application each: its node, its day, and the first day of its month."""

@@ -1,25 +1,26 @@
 -- Who shares a key with whom, how often a person applies, and what earlier runs decided about him.
--- "Earlier" is by applied_at, then by application_id. reads: everyone.
+-- "Earlier" is by applied_at, then by application_id. reads: everyone, hashes, past_decisions.
 -- writes: key_uses (kind, key, n), shared_keys (n), velocity (n), past (n).
 
--- keys that stand in more than one application; all others tie nobody
+-- keys that stand in more than one application; all others tie nobody. A kind at a time, each as the 128 bits that it is: one kind
+-- of ten million is what memory holds.
+CREATE OR REPLACE TEMP TABLE repeated AS
+SELECT 'id' AS kind, CAST(id_hash AS UUID) AS bits FROM hashes WHERE id_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'phone', CAST(phone_hash AS UUID) AS bits FROM hashes WHERE phone_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'card', CAST(card_hash AS UUID) AS bits FROM hashes WHERE card_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'device', CAST(device_hash AS UUID) AS bits FROM hashes WHERE device_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'contact', CAST(contact_hash AS UUID) AS bits FROM hashes WHERE contact_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
+
 CREATE OR REPLACE TEMP TABLE key_uses AS
-WITH repeated AS (
-  SELECT 'id' AS kind, id_hash AS key FROM everyone WHERE id_hash IS NOT NULL GROUP BY id_hash HAVING count(*) > 1
-  UNION ALL SELECT 'phone', phone_hash FROM everyone WHERE phone_hash IS NOT NULL GROUP BY phone_hash HAVING count(*) > 1
-  UNION ALL SELECT 'card', card_hash FROM everyone WHERE card_hash IS NOT NULL GROUP BY card_hash HAVING count(*) > 1
-  UNION ALL SELECT 'device', device_hash FROM everyone WHERE device_hash IS NOT NULL GROUP BY device_hash HAVING count(*) > 1
-  UNION ALL SELECT 'contact', contact_hash FROM everyone WHERE contact_hash IS NOT NULL GROUP BY contact_hash HAVING count(*) > 1
-),
-uses AS (
-  SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'id' AND e.id_hash = r.key
-  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'phone' AND e.phone_hash = r.key
-  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'card' AND e.card_hash = r.key
-  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'device' AND e.device_hash = r.key
-  UNION ALL SELECT r.kind, r.key, e.n FROM everyone AS e JOIN repeated AS r ON r.kind = 'contact' AND e.contact_hash = r.key
+WITH uses AS (
+  SELECT r.kind, h.id_hash AS key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'id' AND CAST(h.id_hash AS UUID) = r.bits
+  UNION ALL SELECT r.kind, h.phone_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'phone' AND CAST(h.phone_hash AS UUID) = r.bits
+  UNION ALL SELECT r.kind, h.card_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'card' AND CAST(h.card_hash AS UUID) = r.bits
+  UNION ALL SELECT r.kind, h.device_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'device' AND CAST(h.device_hash AS UUID) = r.bits
+  UNION ALL SELECT r.kind, h.contact_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'contact' AND CAST(h.contact_hash AS UUID) = r.bits
 )
 SELECT u.kind, u.key, e.n, e.in_batch, e.applicant_id, e.application_id, e.applied_at, e.day
-FROM uses AS u JOIN everyone AS e USING (n);
+FROM uses AS u JOIN everyone AS e USING (application_id);
 
 -- other applicants among the earlier users of each key: first uses before this one, less one's own
 CREATE OR REPLACE TEMP TABLE shared_keys AS
@@ -81,13 +82,10 @@ GROUP BY n;
 
 -- what earlier runs decided about the person, as far as it was decided by the day of this application
 CREATE OR REPLACE TEMP TABLE past AS
-WITH decided AS (
-  SELECT n, applicant_id, id_hash, applied_at, run_day, decision, amount_fen, term_months FROM everyone WHERE NOT in_batch AND decision IS NOT NULL
-),
-of_person AS (
-  SELECT e.n, d.n AS past_n FROM everyone AS e JOIN decided AS d ON e.applicant_id = d.applicant_id WHERE e.in_batch
+WITH of_person AS (
+  SELECT e.n, d.n AS past_n FROM everyone AS e JOIN past_decisions AS d ON e.applicant_id = d.applicant_id WHERE e.in_batch
   UNION
-  SELECT e.n, d.n AS past_n FROM everyone AS e JOIN decided AS d ON e.id_hash = d.id_hash WHERE e.in_batch
+  SELECT e.n, d.n AS past_n FROM everyone AS e JOIN hashes AS h USING (application_id) JOIN past_decisions AS d ON h.id_hash = d.id_hash WHERE e.in_batch
 )
 SELECT
   o.n,
@@ -96,6 +94,6 @@ SELECT
   sum(d.amount_fen) FILTER (d.decision = 'approve' AND CAST(d.run_day AS TIMESTAMP) + to_months(coalesce(d.term_months, 0)) >= e.applied_at) AS exposure_fen
 FROM of_person AS o
 JOIN everyone AS e USING (n)
-JOIN decided AS d ON d.n = o.past_n
+JOIN past_decisions AS d ON d.n = o.past_n
 WHERE d.run_day <= CAST(e.applied_at AS DATE) AND d.applied_at <= e.applied_at
 GROUP BY o.n;

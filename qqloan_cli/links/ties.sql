@@ -1,5 +1,5 @@
 -- Which applicants a shared key or a shared device ties, and from which day until which.
--- reads: everyone, key_uses, social_edges, edge_kinds, ring_rules (one row), ring_keys.
+-- reads: everyone, hashes, key_uses, social_edges, edge_kinds, ring_rules (one row), ring_keys.
 -- writes: members (person number, applicant), ties (a, b, day, ends), member_uses (person, n, day, place: order by application_id).
 
 CREATE OR REPLACE TEMP TABLE key_ties AS
@@ -21,7 +21,7 @@ key_days AS (  -- it ties from its second applicant, and no longer once too many
 ),
 contact_holders AS (  -- the applicant whose own phone several others name as their contact
   SELECT k.kind, k.key, e.applicant_id, greatest(min(e.day), k.holder_from) AS since
-  FROM key_days AS k JOIN everyone AS e ON e.phone_hash = k.key
+  FROM key_days AS k JOIN hashes AS h ON h.phone_hash = k.key JOIN everyone AS e USING (application_id)
   WHERE k.kind = 'contact' AND k.holder_from IS NOT NULL
   GROUP BY k.kind, k.key, e.applicant_id, k.holder_from
 )
