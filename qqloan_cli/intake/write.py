@@ -17,7 +17,7 @@ from qqloan_cli.engine.session import literal
 from qqloan_cli.intake.relations import Group, quoted
 
 _BAD, _STRANGER = 65_535, 65_534  # buckets that no applicant can have
-_ROWS_KEPT, _MOST_KEPT = 32_768, 2_097_152
+_ROWS_KEPT, _MOST_KEPT = 8_192, 1_048_576  # of a bucket, and of all
 _FORMAT = "FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION V2, ROW_GROUP_SIZE 122880"
 
 
@@ -179,9 +179,9 @@ def know_batch(con, run: Run) -> None:
 
 
 def partition(con, run: Run, query: str, made: Path) -> None:
-    """``query``'s rows by their column ``bucket``. A thread keeps so many rows until it writes them that a bucket's make a fair row
-    group; more would fall out of the processor's cache, and many more out of memory."""
-    kept = min(_ROWS_KEPT * run.buckets, _MOST_KEPT)
+    """``query``'s rows by their column ``bucket``. A thread keeps so many rows of a bucket until it writes them: fewer make poor row
+    groups, more fall out of the processor's cache, and of hundreds of buckets out of memory."""
+    kept = min(_ROWS_KEPT, _MOST_KEPT // run.buckets)
     con.execute(f"SET preserve_insertion_order = false; SET partitioned_write_max_open_files = 4096; SET partitioned_write_flush_threshold = {kept}")
     con.execute(f"COPY ({query}) TO {literal(str(made))} ({_FORMAT}, PARTITION_BY (bucket))")
 
