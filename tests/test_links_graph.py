@@ -18,7 +18,7 @@ def measures(n, edges):
     a, b = (np.array(side, np.int32) for side in zip(*pairs)) if pairs else (np.empty(0, np.int32),) * 2
     adjacency = graph.undirected(n, a, b)
     degree = np.diff(adjacency.indptr)
-    return {"core": graph.cores(adjacency), "component": graph.component_sizes(adjacency), "triangles": graph.triangles(n, a, b, degree), "degree": degree}
+    return {"core": graph.cores(adjacency), "component": graph.component_sizes(n, a, b), "triangles": graph.triangles(n, a, b, degree), "degree": degree}
 
 
 edge_lists = st.integers(2, 24).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=90)))

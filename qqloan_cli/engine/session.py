@@ -34,6 +34,12 @@ def settle(con) -> None:
     con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
 
 
+def give_back(con) -> None:
+    """Returns to the system what dropped tables held. DuckDB does it where its limit is set, to whatever."""
+    limit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+    con.execute(f"SET memory_limit = {literal(limit)}")
+
+
 def distrust_statistics(con) -> None:
     """For files that others wrote. A Parquet file's least and most leave NaN out, and DuckDB 2.0 takes them to mean that there is none."""
     con.execute("SET disabled_optimizers = 'statistics_propagation'")

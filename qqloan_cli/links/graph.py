@@ -17,8 +17,8 @@ NEVER = np.iinfo(np.int32).max
 
 
 def _matrix(n: int, rows: np.ndarray, columns: np.ndarray) -> sparse.csr_matrix:
-    """Ones at (rows, columns); pairs must be distinct. int32 throughout, so 10 million entries take 80 MB."""
-    return sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=(n, n))
+    """Ones at (rows, columns); pairs must be distinct. Ten million entries take 50 MB."""
+    return sparse.csr_matrix((np.ones(len(rows), np.int8), (rows, columns)), shape=(n, n))
 
 
 def undirected(n: int, a: np.ndarray, b: np.ndarray) -> sparse.csr_matrix:
@@ -26,10 +26,10 @@ def undirected(n: int, a: np.ndarray, b: np.ndarray) -> sparse.csr_matrix:
     return _matrix(n, np.concatenate((a, b)), np.concatenate((b, a)))
 
 
-def component_sizes(adjacency: sparse.csr_matrix) -> np.ndarray:
-    """Nodes of each node's connected component, int64."""
-    count, label = csgraph.connected_components(adjacency, directed=False)
-    return np.bincount(label, minlength=count)[label]
+def component_sizes(n: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Nodes of each node's connected component, int32, of distinct pairs ``a``, ``b``."""
+    count, label = csgraph.connected_components(_matrix(n, a, b), directed=False)
+    return np.bincount(label, minlength=count).astype(np.int32)[label]
 
 
 def _neighbours(adjacency: sparse.csr_matrix, nodes: np.ndarray) -> np.ndarray:
@@ -86,13 +86,16 @@ def triangles(n: int, a: np.ndarray, b: np.ndarray, degree: np.ndarray) -> np.nd
     place = np.empty(n, np.int32)
     place[node] = np.arange(n, dtype=np.int32)
     low, high = place[a], place[b]
-    keys = (np.minimum(low, high).astype(np.int64) << 32) | np.maximum(low, high)
+    keys = np.minimum(low, high).astype(np.int64)
+    keys <<= 32
+    keys |= np.maximum(low, high)
     keys.sort()
+    del low, high
     tail, head = (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32)
-    last = np.searchsorted(tail, np.arange(n), side="right")[tail]  # end of the edges out of the same node
-    later = last - np.arange(len(keys)) - 1  # pairs that each edge makes with the edges after it
+    last = np.searchsorted(tail, np.arange(n, dtype=np.int32), side="right").astype(np.int32)  # end of the edges out of each node
+    later = last[tail] - np.arange(1, len(keys) + 1, dtype=np.int32)  # pairs that each edge makes with the edges after it
     joined = _Bits(keys)
-    work = np.concatenate(([0], np.cumsum(later)))
+    work = np.concatenate(([0], np.cumsum(later, dtype=np.int64)))
     start = 0
     while start < len(keys):
         stop = max(start + 1, int(np.searchsorted(work, work[start] + _PAIRS_A_BLOCK, side="right")) - 1)
@@ -118,26 +121,29 @@ class _Bits:
         self.seen[self._slot(keys)] = True
 
     def _slot(self, keys: np.ndarray) -> np.ndarray:
-        return ((keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> self.shift).view(np.int64)
+        slot = keys.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        slot >>= self.shift
+        return slot.view(np.int64)
 
     def maybe(self, keys: np.ndarray) -> np.ndarray:
         return self.seen[self._slot(keys)]
 
 
 def pagerank(n: int, source: np.ndarray, target: np.ndarray, rounds: int = 20) -> np.ndarray:
-    """PageRank in billionths of the whole, int64, over distinct arcs ``source -> target``, after so many rounds.
+    """PageRank in billionths of the whole, int32, over distinct arcs ``source -> target``, after so many rounds.
 
     Fixed point: each round divides and rounds down in integers, so no order of
     adding changes it. What a node without arcs out holds goes to all alike.
     """
     out = np.bincount(source, minlength=n)
-    inward = sparse.csr_matrix((np.ones(len(source), np.int64), (target, source)), shape=(n, n))
+    shape = _matrix(n, target, source)
+    inward = sparse.csr_matrix((np.ones(len(source), np.int64), shape.indices, shape.indptr), shape=(n, n))
     rank = np.full(n, RANK_TOTAL // n, np.int64)
     dangling, divisor = out == 0, np.maximum(out, 1)
     for _ in range(rounds):
         even = ((100 - DAMPING_PERCENT) * (RANK_TOTAL // 100) + DAMPING_PERCENT * (int(rank[dangling].sum()) // 100)) // n
         rank = even + DAMPING_PERCENT * (inward @ (rank // divisor)) // 100
-    return rank // (RANK_TOTAL // 10**9)
+    return (rank // (RANK_TOTAL // 10**9)).astype(np.int32)
 
 
 def first_cycle(n: int, source: np.ndarray, target: np.ndarray, day: np.ndarray, most_arcs: int, shortest: int = 3) -> np.ndarray:

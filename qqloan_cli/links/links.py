@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import literal
+from qqloan_cli.engine.session import give_back, literal
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.links.neighbourhood import Asking, Pairs, by_day, by_month, money_comes_back
@@ -40,6 +40,7 @@ def settings(run: Run) -> dict:
 
 def compute(task: Task) -> None:
     policy: SocialPolicy = task.values["policy"]
+    task.con.execute("SET preserve_insertion_order = false")  # or half of the statements would run on one thread
     _bind_history(task)
     for name in ("everybody.sql", "shared.sql", "ties.sql"):
         task.script(_HERE / name)
@@ -113,7 +114,8 @@ def _graph(task: Task, policy: SocialPolicy) -> None:
     asked = _columns(con, "SELECT n, k, day, month_day FROM asking ORDER BY n")
     outcomes = _columns(con, "SELECT k, known, bad FROM known_outcomes ORDER BY k")
     edges = _columns(con, "SELECT source, target, day, tie, both_ways, money FROM edges_by_number")
-    con.execute("DROP TABLE all_nodes; DROP TABLE edges_by_number")  # the measures need the room
+    con.execute("DROP TABLE all_nodes; DROP TABLE edges_by_number")
+    give_back(con)  # the measures need the room
     pairs = Pairs.of(**edges)
     del edges
     asking = Asking(asked["k"], asked["day"], asked["month_day"])

@@ -68,13 +68,13 @@ class Timeline:
 
 
 def by_day(pairs: Pairs, asking: Asking, outcome_node: np.ndarray, known: np.ndarray, bad: np.ndarray, nodes: int) -> dict[str, np.ndarray]:
-    """Neighbours and their outcomes as of each application's day; int64 arrays."""
+    """Neighbours and their outcomes as of each application's day; int32 arrays."""
     a, b, ab, ba = pairs.a, pairs.b, pairs.a_to_b, pairs.b_to_a
     node, day = asking.node, asking.day
     first_day, last_day = (int(day.min()), int(day.max())) if len(day) else (0, 0)
 
     def until(at_a: np.ndarray, at_b: np.ndarray) -> np.ndarray:
-        return Timeline([(a, at_a), (b, at_b)], nodes, first_day, last_day).until(node, day)
+        return Timeline([(a, at_a), (b, at_b)], nodes, first_day, last_day).until(node, day).astype(np.int32)
 
     either, both = np.minimum(ab, ba), np.maximum(ab, ba)
     answers = {"degree": until(either, either), "in_degree": until(ba, ab), "out_degree": until(ab, ba), "reciprocal": until(both, both)}
@@ -87,13 +87,13 @@ def by_day(pairs: Pairs, asking: Asking, outcome_node: np.ndarray, known: np.nda
 
 
 def by_month(pairs: Pairs, asking: Asking, nodes: int, rounds: int) -> dict[str, np.ndarray]:
-    """Core, component, triangles and PageRank in the graph as it stood on the first day of each application's month; int64 arrays.
+    """Core, component, triangles and PageRank in the graph as it stood on the first day of each application's month; int32 arrays, triangles int64.
 
     Nodes without a tie by then are not in that graph: they are a component of
     their own, and change nobody's rank.
     """
     names = ("month_degree", "triangles", "core", "pagerank_ppb", "component_size")
-    answers = {name: np.zeros(len(asking.node), np.int64) for name in names}
+    answers = {name: np.zeros(len(asking.node), np.int64 if name == "triangles" else np.int32) for name in names}
     answers["component_size"][:] = 1
     either = np.minimum(pairs.a_to_b, pairs.b_to_a)
     ties_before, snapshot, place = -1, {}, None
@@ -122,11 +122,11 @@ def _snapshot(pairs: Pairs, there: np.ndarray, month_day: int, nodes: int, round
     place = np.where(inside, np.cumsum(inside) - 1, -1).astype(np.int32)
     size = int(np.count_nonzero(inside))
     a, b = place[a], place[b]
+    measures = {"component_size": graph.component_sizes(size, a, b)}
     adjacency = graph.undirected(size, a, b)
-    degree = np.diff(adjacency.indptr).astype(np.int64)
-    core, component = graph.cores(adjacency), graph.component_sizes(adjacency)
+    measures["month_degree"], measures["core"] = np.diff(adjacency.indptr), graph.cores(adjacency)
     del adjacency  # the next two need the room
-    measures = {"month_degree": degree, "core": core, "component_size": component, "triangles": graph.triangles(size, a, b, degree)}
+    measures["triangles"] = graph.triangles(size, a, b, measures["month_degree"])
     measures["pagerank_ppb"] = _rank(pairs, there, a, b, month_day, size, rounds)
     return measures, place
 

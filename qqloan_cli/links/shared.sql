@@ -2,25 +2,27 @@
 -- "Earlier" is by applied_at, then by application_id. reads: everyone, hashes, past_decisions.
 -- writes: key_uses (kind, key, n), shared_keys (n), velocity (n), past (n).
 
--- keys that stand in more than one application; all others tie nobody. A kind at a time, each as the 128 bits that it is: one kind
+-- Keys that stand in more than one application; all others tie nobody. A kind at a time, each as the 128 bits that it is: one kind
 -- of ten million is what memory holds.
+CREATE OR REPLACE TEMP MACRO as_key(bits) AS replace(CAST(bits AS VARCHAR), '-', '');
 CREATE OR REPLACE TEMP TABLE repeated AS
-SELECT 'id' AS kind, CAST(id_hash AS UUID) AS bits FROM hashes WHERE id_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'phone', CAST(phone_hash AS UUID) AS bits FROM hashes WHERE phone_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'card', CAST(card_hash AS UUID) AS bits FROM hashes WHERE card_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'device', CAST(device_hash AS UUID) AS bits FROM hashes WHERE device_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'contact', CAST(contact_hash AS UUID) AS bits FROM hashes WHERE contact_hash IS NOT NULL GROUP BY 2 HAVING count(*) > 1;
+SELECT 'id' AS kind, as_key(CAST(id_hash AS UUID)) AS key FROM hashes WHERE id_hash IS NOT NULL GROUP BY CAST(id_hash AS UUID) HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'phone', as_key(CAST(phone_hash AS UUID)) FROM hashes WHERE phone_hash IS NOT NULL GROUP BY CAST(phone_hash AS UUID) HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'card', as_key(CAST(card_hash AS UUID)) FROM hashes WHERE card_hash IS NOT NULL GROUP BY CAST(card_hash AS UUID) HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'device', as_key(CAST(device_hash AS UUID)) FROM hashes WHERE device_hash IS NOT NULL GROUP BY CAST(device_hash AS UUID) HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'contact', as_key(CAST(contact_hash AS UUID)) FROM hashes WHERE contact_hash IS NOT NULL GROUP BY CAST(contact_hash AS UUID) HAVING count(*) > 1;
+
+CREATE OR REPLACE TEMP TABLE repeated_uses AS
+SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'id' AND r.key = h.id_hash
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'phone' AND r.key = h.phone_hash
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'card' AND r.key = h.card_hash
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'device' AND r.key = h.device_hash
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'contact' AND r.key = h.contact_hash;
 
 CREATE OR REPLACE TEMP TABLE key_uses AS
-WITH uses AS (
-  SELECT r.kind, h.id_hash AS key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'id' AND CAST(h.id_hash AS UUID) = r.bits
-  UNION ALL SELECT r.kind, h.phone_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'phone' AND CAST(h.phone_hash AS UUID) = r.bits
-  UNION ALL SELECT r.kind, h.card_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'card' AND CAST(h.card_hash AS UUID) = r.bits
-  UNION ALL SELECT r.kind, h.device_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'device' AND CAST(h.device_hash AS UUID) = r.bits
-  UNION ALL SELECT r.kind, h.contact_hash, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'contact' AND CAST(h.contact_hash AS UUID) = r.bits
-)
 SELECT u.kind, u.key, e.n, e.in_batch, e.applicant_id, e.application_id, e.applied_at, e.day
-FROM uses AS u JOIN everyone AS e USING (application_id);
+FROM repeated_uses AS u JOIN everyone AS e USING (application_id);
+DROP TABLE repeated; DROP TABLE repeated_uses;
 
 -- other applicants among the earlier users of each key: first uses before this one, less one's own
 CREATE OR REPLACE TEMP TABLE shared_keys AS
