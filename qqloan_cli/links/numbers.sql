@@ -23,7 +23,8 @@ CREATE OR REPLACE TEMP MACRO one_phone(value) AS CASE
   ELSE value END;
 CREATE OR REPLACE TEMP MACRO digits(value) AS regexp_replace(value, '[^0-9]', '', 'g');
 
--- value of the i-th character of a code in the alphabet of 31 (GB 32100: digits and capitals without I O S V Z)
+-- an employer's code (GB 32100) is of digits and capitals without I O S V Z, six of them a region's; and the i-th character's value
+CREATE OR REPLACE TEMP MACRO well_formed_uscc(code) AS regexp_full_match(code, '[0-9A-HJ-NP-RTUW-Y]{2}[0-9]{6}[0-9A-HJ-NP-RTUW-Y]{10}');
 CREATE OR REPLACE TEMP MACRO of_31(code, i) AS strpos('0123456789ABCDEFGHJKLMNPQRTUWXY', substr(code, i, 1)) - 1;
 
 -- Luhn's sum of a card number of up to 19 digits; it ends in 0 where the number is right

@@ -16,26 +16,29 @@ WITH numbers AS (
     a.gender AS stated_gender
   FROM applicants AS a
 ),
+bodies AS (  -- the 17 digits before a check digit, as one number
+  SELECT *,
+    CASE WHEN plain OR regexp_full_match(id, '[0-9]{17}[0-9X]') THEN CAST(left(id, 17) AS UBIGINT) END AS body
+  FROM numbers
+),
 kinds AS (
   SELECT *,
     CASE
-      WHEN id IS NULL THEN NULL
-      WHEN plain OR regexp_full_match(id, '[0-9]{17}[0-9X]') THEN
-        CASE WHEN substr(id, 1, 6) IN ('810000', '820000', '830000') THEN 'hkmotw_permit' WHEN starts_with(id, '9') THEN 'foreign_permit' ELSE 'resident' END
+      WHEN body IS NOT NULL THEN
+        CASE WHEN body // 100000000000 IN (810000, 820000, 830000) THEN 'hkmotw_permit' WHEN body >= 90000000000000000 THEN 'foreign_permit' ELSE 'resident' END
       WHEN regexp_full_match(id, '[0-9]{15}') THEN 'resident_15'
       WHEN regexp_full_match(id, '[A-Z]{3}[0-9]{12}') THEN 'foreign_permit_old'
     END AS id_kind
-  FROM numbers
+  FROM bodies
 ),
 birth_figures AS (  -- year, month, day as the number has them
   SELECT *,
-    CASE WHEN id_kind IN ('resident', 'hkmotw_permit', 'foreign_permit') THEN CAST(left(id, 17) AS UBIGINT) END AS body,
-    CASE id_kind
-      WHEN 'resident_15' THEN 19000000 + CAST(substr(id, 7, 6) AS INTEGER)
+    CASE
+      WHEN body IS NOT NULL THEN CAST(body // 1000 % 100000000 AS INTEGER)
+      WHEN id_kind = 'resident_15' THEN 19000000 + CAST(substr(id, 7, 6) AS INTEGER)
       -- two digits of the year: this century's where that is no day to come
-      WHEN 'foreign_permit_old' THEN CAST(substr(id, 8, 6) AS INTEGER)
+      WHEN id_kind = 'foreign_permit_old' THEN CAST(substr(id, 8, 6) AS INTEGER)
         + CASE WHEN 2000 + CAST(substr(id, 8, 2) AS INTEGER) < year(applied_on) THEN 20000000 ELSE 19000000 END
-      ELSE CASE WHEN id_kind IS NOT NULL THEN CAST(substr(id, 7, 8) AS INTEGER) END
     END AS ymd
   FROM kinds
 ),
@@ -67,22 +70,28 @@ SELECT
   CASE WHEN body IS NOT NULL THEN mod_11_2(body) = right(id, 1) END AS digit_agrees
 FROM birth_dates;
 
--- employers' codes, each looked at once: GB 32100, alphabet without I O S V Z, weights 3^i, modulus 31
+-- employers' codes, each looked at once: GB 32100, alphabet without I O S V Z, weights 3^i, modulus 31; the third to eighth characters
+-- are those of a region, so digits
 CREATE OR REPLACE TEMP TABLE employers AS
 WITH codes_given AS (
   SELECT DISTINCT employer_uscc AS given FROM applicants WHERE employer_uscc <> ''
 ),
 codes AS (
-  SELECT given, regexp_full_match(given, '[0-9A-HJ-NP-RTUW-Y]{18}') AS sound,
-    CASE WHEN sound THEN given ELSE nullif(upper(replace(given, ' ', '')), '') END AS uscc
+  SELECT given, well_formed_uscc(given) AS sound, CASE WHEN sound THEN given ELSE nullif(upper(replace(given, ' ', '')), '') END AS uscc
   FROM codes_given
 ),
-sums AS (
-  SELECT given, uscc, sound OR regexp_full_match(uscc, '[0-9A-HJ-NP-RTUW-Y]{18}') AS formed,
-    of_31(uscc, 1) + of_31(uscc, 2) * 3 + of_31(uscc, 3) * 9 + of_31(uscc, 4) * 27 + of_31(uscc, 5) * 19 + of_31(uscc, 6) * 26
-      + of_31(uscc, 7) * 16 + of_31(uscc, 8) * 17 + of_31(uscc, 9) * 20 + of_31(uscc, 10) * 29 + of_31(uscc, 11) * 25 + of_31(uscc, 12) * 13
-      + of_31(uscc, 13) * 8 + of_31(uscc, 14) * 24 + of_31(uscc, 15) * 10 + of_31(uscc, 16) * 30 + of_31(uscc, 17) * 28 AS total
+parts AS (
+  SELECT *, CASE WHEN sound THEN true ELSE well_formed_uscc(uscc) END AS formed, CASE WHEN formed THEN CAST(substr(uscc, 3, 6) AS UBIGINT) END AS region
   FROM codes
+),
+sums AS (
+  SELECT given, uscc, formed,
+    of_31(uscc, 1) + of_31(uscc, 2) * 3
+      + CAST(digit(region, 5) * 9 + digit(region, 4) * 27 + digit(region, 3) * 19 + digit(region, 2) * 26 + digit(region, 1) * 16
+        + digit(region, 0) * 17 AS BIGINT)
+      + of_31(uscc, 9) * 20 + of_31(uscc, 10) * 29 + of_31(uscc, 11) * 25 + of_31(uscc, 12) * 13
+      + of_31(uscc, 13) * 8 + of_31(uscc, 14) * 24 + of_31(uscc, 15) * 10 + of_31(uscc, 16) * 30 + of_31(uscc, 17) * 28 AS total
+  FROM parts
 )
 SELECT given, uscc, formed AND substr('0123456789ABCDEFGHJKLMNPQRTUWXY', CAST((31 - total % 31) % 31 + 1 AS BIGINT), 1) = right(uscc, 1) AS valid
 FROM sums;
