@@ -91,6 +91,11 @@ def test_the_number_of_workers_changes_no_byte(lender, lender_run, tmp_path, wor
     same(lender_run, tmp_path / "run")
 
 
+def test_the_name_of_a_run_is_no_pattern(lender, lender_run, tmp_path):
+    done("run", lender, "--out", tmp_path / "runs [2026] *?'{x}", "--as-of", AS_OF)
+    same(lender_run, tmp_path / "runs [2026] *?'{x}")
+
+
 def test_order_of_rows_and_split_into_files_change_no_byte(lender, lender_run, tmp_path):
     turned = tmp_path / "turned"
     turned.mkdir()

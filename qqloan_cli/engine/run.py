@@ -21,12 +21,12 @@ from qqloan_cli.errors import InputError, UsageError
 
 _INPUTS = frozenset(contract.name for contract in INPUTS)
 _ONE_FILE = ("quarantine", "decisions", "funding_sources")
-APPLICANTS_A_BUCKET = 65_536
+APPLICANTS_A_BUCKET = 130_000
 WORTH_TWO = 8_192  # from so many on two workers are faster than one
 
 
 def buckets_for(applications: int) -> int:
-    """The power of two that leaves at most about 65,000 applications a bucket; two at least where that is faster."""
+    """The power of two that leaves at most 130,000 applications a bucket; two at least where that is faster."""
     buckets = 1 if applications < WORTH_TWO else 2
     while applications > buckets * APPLICANTS_A_BUCKET:
         buckets *= 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-_NEVER = "1TB"
+_NEVER, _LITTLE_MB = "1TB", 200
 
 
 def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None):
@@ -34,10 +36,21 @@ def settle(con) -> None:
     con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
 
 
-def give_back(con) -> None:
-    """Returns to the system what dropped tables held. DuckDB does it where its limit is set, to whatever."""
+@contextlib.contextmanager
+def leaving_room(con) -> Iterator[None]:
+    """While others need the memory: what dropped tables held goes back to the system, and of those that stand all but a little to
+    the scratch folder. DuckDB does both where its limit is set."""
     limit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-    con.execute(f"SET memory_limit = {literal(limit)}")
+    con.execute(f"SET memory_limit = '{_LITTLE_MB}MB'")
+    try:
+        yield
+    finally:
+        con.execute(f"SET memory_limit = {literal(limit)}")
+
+
+def give_back(con) -> None:
+    with leaving_room(con):
+        pass
 
 
 def distrust_statistics(con) -> None:

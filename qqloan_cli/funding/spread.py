@@ -7,6 +7,7 @@ take the first structure that has room for the whole of them. The rest wait.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from qqloan_cli.funding.programme import Plan
 from qqloan_cli.funding.sources import REASONS, Book, Loans
 
 WAITS = -1
+_BLOCK = 131_072
 
 
 @dataclass(frozen=True)
@@ -57,32 +59,41 @@ def _by_split(loans: Loans, cohorts: Cohorts, plan: Plan) -> np.ndarray:
 def _take(number: int, rows: np.ndarray, loans: Loans, book: Book, chosen: np.ndarray, room: np.ndarray, once: bool = False) -> None:
     """Gives the structure to the loans in ``rows``, in order, each that still fits; with ``once`` it stops at the first that does not."""
     limits = list(book.structures[number].limits)
-    use = book.use(number, loans, rows)
-    while len(rows):
-        fits = (use <= room[limits]).all(axis=1)
-        rows, use = rows[fits], use[fits]
-        total = np.cumsum(use, axis=0)
-        taken = int(np.searchsorted((total > room[limits]).any(axis=1), True))
-        if taken:
-            chosen[rows[:taken]] = number
-            room[limits] -= total[taken - 1]
-        rows, use = rows[taken:], use[taken:]
-        if once:
-            return
+    most = room[limits]
+    for left in _blocks(rows):
+        use = book.use(number, loans, left)
+        while len(left):
+            fits = (use <= most).all(axis=1)
+            left, use = left[fits], use[fits]
+            total = np.cumsum(use, axis=0)
+            taken = int(np.searchsorted((total > room[limits]).any(axis=1), True))
+            if taken:
+                chosen[left[:taken]] = number
+                room[limits] -= total[taken - 1]
+            left, use = left[taken:], use[taken:]
+            if not once:
+                most = room[limits]
+            elif len(left):
+                return
+
+
+def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """A part at a time: what all of millions of loans would use of every limit is gigabytes."""
+    return (rows[first : first + _BLOCK] for first in range(0, len(rows), _BLOCK))
 
 
 def _reasons(loans: Loans, eligible: np.ndarray, book: Book, chosen: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Why each waits: of the structures that would take it, the one with least in the way says; cash before capacity, as it comes back first."""
     reason = np.full(len(loans), "", object)
     waiting = np.flatnonzero(chosen == WAITS)
-    if not len(waiting):
-        return reason
     kinds = ["cash", "grade", "concentration", "capacity"]  # from the least to the most
-    worst = np.full(len(waiting), len(kinds), np.int64)
-    for number, structure in enumerate(book.structures):
-        mine = np.flatnonzero(eligible[number][waiting])
-        blocked = book.use(number, loans, waiting[mine]) > room[list(structure.limits)]
-        rank = np.array([kinds.index(book.limits[r].kind) for r in structure.limits])
-        worst[mine] = np.minimum(worst[mine], np.where(blocked, rank[None, :], -1).max(axis=1))
-    reason[waiting] = np.array([REASONS[kind] for kind in kinds] + ["F-NO-SOURCE"], object)[worst]
+    said = np.array([REASONS[kind] for kind in kinds] + ["F-NO-SOURCE"], object)
+    for rows in _blocks(waiting):
+        worst = np.full(len(rows), len(kinds), np.int64)
+        for number, structure in enumerate(book.structures):
+            mine = np.flatnonzero(eligible[number][rows])
+            blocked = book.use(number, loans, rows[mine]) > room[list(structure.limits)]
+            rank = np.array([kinds.index(book.limits[r].kind) for r in structure.limits])
+            worst[mine] = np.minimum(worst[mine], np.where(blocked, rank[None, :], -1).max(axis=1))
+        reason[rows] = said[worst]
     return reason

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import give_back, literal
+from qqloan_cli.engine.session import leaving_room, literal
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.links.neighbourhood import Asking, Pairs, by_day, by_month, money_comes_back
@@ -115,14 +115,14 @@ def _graph(task: Task, policy: SocialPolicy) -> None:
     outcomes = _columns(con, "SELECT k, known, bad FROM known_outcomes ORDER BY k")
     edges = _columns(con, "SELECT source, target, day, tie, both_ways, money FROM edges_by_number")
     con.execute("DROP TABLE all_nodes; DROP TABLE edges_by_number")
-    give_back(con)  # the measures need the room
-    pairs = Pairs.of(**edges)
-    del edges
-    asking = Asking(asked["k"], asked["day"], asked["month_day"])
-    measures = by_day(pairs, asking, outcomes["k"], outcomes["known"], outcomes["bad"], nodes)
-    cycle = policy.graph.money_cycle
-    measures["money_cycle"] = money_comes_back(pairs, asking, nodes, cycle.most_arcs, cycle.shortest)
-    measures |= by_month(pairs, asking, nodes, policy.graph.pagerank_rounds)
+    with leaving_room(con):
+        pairs = Pairs.of(**edges)
+        del edges
+        asking = Asking(asked["k"], asked["day"], asked["month_day"])
+        measures = by_day(pairs, asking, outcomes["k"], outcomes["known"], outcomes["bad"], nodes)
+        cycle = policy.graph.money_cycle
+        measures["money_cycle"] = money_comes_back(pairs, asking, nodes, cycle.most_arcs, cycle.shortest)
+        measures |= by_month(pairs, asking, nodes, policy.graph.pagerank_rounds)
     _register(con, "graph_of", {"n": asked["n"], **measures})
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import literal
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import InternalError
 
@@ -33,14 +36,18 @@ def listed(run: Run) -> dict:
 
 
 def compute(task: Task) -> None:
-    """Bucket by bucket, because the joins of everybody would not fit; what they leave is put in order in one go, which needs no memory."""
-    limits = 0
-    for bucket in range(task.run.buckets):
+    """Bucket by bucket, because the joins of everybody would not fit; what they leave waits in the scratch folder to be put in order."""
+    folder = task.run.scratch / "decided"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    limits, parts = 0, [literal(str(folder / f"{bucket:05}.parquet")) for bucket in range(task.run.buckets)]
+    for bucket, part in enumerate(parts):
         for table in STAGE.reads:
             task.run.bind(task.con, table, bucket)
         task.script(STAGE.sql_file)
-        task.con.execute("INSERT INTO decisions FROM decided" if bucket else "CREATE OR REPLACE TEMP TABLE decisions AS FROM decided")
+        task.con.execute(f"COPY decided TO {part} (FORMAT parquet, COMPRESSION uncompressed)")
         limits += task.con.sql('SELECT count(*) FROM "limit"').fetchall()[0][0]
+    task.con.execute(f"CREATE OR REPLACE TEMP VIEW decisions AS FROM read_parquet([{', '.join(parts)}])")
     made, applications = task.con.sql("SELECT count(*) FROM decisions").fetchall()[0][0], task.values["applications"]
     if not made == limits == applications:
         raise InternalError(

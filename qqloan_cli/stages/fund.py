@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import leaving_room
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.funding import cohorts, programme
 from qqloan_cli.funding.sources import Book, Loans
@@ -26,11 +27,14 @@ def compute(task: Task) -> None:
     book: Book = task.values["book"]
     task.script(STAGE.sql_file)
     approved = task.con.sql("FROM approved_loans").to_arrow_table()
-    loans = _loans(approved, task.values["dates"])
-    eligible = book.eligible(loans)
-    grouped = cohorts.gather(loans, eligible)
-    plan = programme.solve(loans, grouped, book)
-    found = spread(loans, eligible, grouped, plan, book)
+    task.con.execute("DROP TABLE approved_loans")
+    with leaving_room(task.con):
+        loans = _loans(approved, task.values["dates"])
+        eligible = book.eligible(loans)
+        grouped = cohorts.gather(loans, eligible)
+        plan = programme.solve(loans, grouped, book)
+        found = spread(loans, eligible, grouped, plan, book)
+        del eligible, grouped
     task.run.warn([{"ref": "commitment-missed", "text": note} for note in plan.notes])
     _leave(task, "funding", _funding(approved, found))
     shares = _shares(approved, loans, found, book)
@@ -40,7 +44,7 @@ def compute(task: Task) -> None:
 
 def _leave(task: Task, name: str, table: pa.Table) -> None:
     task.con.register("_made", table)
-    order = "ORDER BY bucket, application_id" if "bucket" in table.column_names else ""  # a bucket's rows lie together when they are written
+    order = "ORDER BY bucket" if "bucket" in table.column_names else ""  # a bucket's rows lie together, for the writing of each
     task.con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS SELECT * FROM _made {order}')
     task.con.unregister("_made")
 
