@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from qqloan_cli.engine import secret
 from qqloan_cli.engine.run import Run
@@ -42,9 +43,10 @@ def hashed_blocklist(run: Run) -> pa.Table:
         for name in ("numbers.sql", "blocklist.sql"):
             con.execute((_HERE / name).read_text(encoding="utf-8"))
         parts = [con.sql("SELECT kind, value AS hash, from_date, to_date FROM as_given").to_arrow_table()]
+        raw = con.sql("SELECT domain, kind, value, from_date, to_date FROM to_hash").to_arrow_table()
         for domain in sorted(set(_DOMAINS.values())):
-            listed = con.sql("SELECT kind, value, from_date, to_date FROM to_hash WHERE domain = ?", params=[domain]).to_arrow_table()
-            parts.append(listed.drop_columns("value").add_column(1, "hash", hasher.column(domain, listed["value"])))
+            listed = raw.filter(pc.equal(raw["domain"], domain))
+            parts.append(listed.drop_columns(["domain", "value"]).add_column(1, "hash", hasher.column(domain, listed["value"])))
         con.register("parts", pa.concat_tables(parts))
         return con.sql("SELECT DISTINCT * FROM parts WHERE hash IS NOT NULL ORDER BY ALL").to_arrow_table()
     finally:
