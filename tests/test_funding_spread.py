@@ -97,6 +97,20 @@ def test_the_split_is_worth_what_scipy_finds_without_our_rows():
     assert reached == pytest.approx(best) and plan.worth_yuan >= best - 1e-6
 
 
+@pytest.mark.parametrize("block", [1, 2, 3])
+def test_looking_at_a_part_of_the_loans_at_a_time_changes_nothing(monkeypatch, block):
+    given = policy(
+        {"own": {"capacity": 700, "daily_cash": 500}, "bank": {"capacity": 400, "grades": ["A"], "grade_limits": {"A": 300}}},
+        {"joint": {"shares": {"own": "0.3", "bank": "0.7"}, "priority": 1}, "own": {"shares": {"own": 1}, "priority": 2}},
+    )
+    loans = loans_of([130, 60, 210, 90, 40, 170, 80, 300, 20, 110], grades=list("ABAABBAABA"))
+    book, _, whole = fund(loans, given)
+    monkeypatch.setattr("qqloan_cli.funding.spread._BLOCK", block)
+    _, _, parts = fund(loans, given)
+    assert len(set(names(book, whole))) == 3
+    assert (parts.structure.tolist(), parts.reason.tolist(), parts.room_fen.tolist()) == (whole.structure.tolist(), whole.reason.tolist(), whole.room_fen.tolist())
+
+
 def test_the_better_score_is_served_first():
     given = policy({"own": {"capacity": 100}}, {"own": {"shares": {"own": 1}}})
     book, _, found = fund(loans_of([60, 60, 40]), given)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qqloan_cli.links import graph
 from qqloan_cli.links.graph import NEVER
+from qqloan_cli.links.neighbourhood import Pairs
 
 
 def measures(n, edges):
@@ -109,6 +110,23 @@ def test_a_shop_lies_on_no_cycle_but_what_was_known_before_it_became_one_stays()
 
     assert first([5] * 3 + [9] * 10)[:3].tolist() == [5, 5, 5]
     assert first([9] * 3 + [5] * 10)[:3].tolist() == [NEVER] * 3
+
+
+EDGE = st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 9), st.booleans(), st.booleans(), st.booleans()).filter(lambda edge: edge[0] != edge[1])
+
+
+@given(st.lists(EDGE, max_size=30))
+def test_a_pair_knows_the_first_day_of_each_direction(edges):
+    """Edge by edge: source, target, day, whether a tie, whether it holds both ways, whether money."""
+    first = {}
+    for source, target, day, tie, both_ways, money in edges:
+        found = first.setdefault((min(source, target), max(source, target)), [NEVER] * 4)
+        for at, said, way in ((0, tie, source < target), (1, tie, source > target), (2, money, source < target), (3, money, source > target)):
+            if said and (both_ways or way):
+                found[at] = min(found[at], day)
+    columns = list(zip(*edges)) or [()] * 6
+    pairs = Pairs.of(*(np.array(column, kind) for column, kind in zip(columns, (np.int32, np.int32, np.int32, bool, bool, bool))))
+    assert {(a, b): days for a, b, *days in zip(*(column.tolist() for column in pairs))} == first
 
 
 def test_the_published_figures_of_facebook(shared):

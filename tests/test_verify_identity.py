@@ -158,6 +158,13 @@ def test_employers_codes(tmp_path):
     assert codes_for(tmp_path, list(expected), "employer_uscc") == expected
 
 
+def test_an_employers_region_is_of_digits_though_the_check_character_agrees(tmp_path):
+    from stdnum.cn import uscc
+
+    right, wrong = (body + uscc.calc_check_digit(body) for body in ("91110105MA01ABC12", "911A0105MA01ABC12"))
+    assert codes_for(tmp_path, [right, wrong], "employer_uscc") == {right: {"V-OK"}, wrong: {"V-USCC"}}
+
+
 def test_check_digits_dates_employers_and_cards_agree_with_stdnum_on_many_numbers(tmp_path):
     """50,000 of each, half of them with a digit changed. Regions are left out: there it refuses real people."""
     from stdnum import luhn

@@ -48,11 +48,6 @@ def leaving_room(con) -> Iterator[None]:
         con.execute(f"SET memory_limit = {literal(limit)}")
 
 
-def give_back(con) -> None:
-    with leaving_room(con):
-        pass
-
-
 def distrust_statistics(con) -> None:
     """For files that others wrote. A Parquet file's least and most leave NaN out, and DuckDB 2.0 takes them to mean that there is none."""
     con.execute("SET disabled_optimizers = 'statistics_propagation'")

@@ -15,7 +15,7 @@ from typing import Iterable, Mapping
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, give_back
+from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import Stage, perform, read_settings, session
 from qqloan_cli.engine.workers import Workers, memory_mb
 
@@ -62,8 +62,9 @@ class Bench:
         if self.at != place:
             self._turn_to(place, threads)
         rows = perform(self.stages[place], self.run, bucket, self.con, self.values_of(place))
-        if bucket is None:
-            give_back(self.con)  # the maps after it need less
+        if bucket is None:  # it is done once, and the maps after it need the memory
+            self.con.close()
+            self.con = self.at = None
         return Made(rows, time.perf_counter() - started, warnings[known:], os.getpid(), memory_mb())
 
     def values_of(self, place: int) -> Mapping[str, object]:

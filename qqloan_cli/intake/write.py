@@ -180,7 +180,8 @@ def know_batch(con, run: Run) -> None:
 
 def partition(con, run: Run, query: str, made: Path) -> None:
     """``query``'s rows by their column ``bucket``. A thread keeps so many rows of a bucket until it writes them: fewer make poor row
-    groups, more fall out of the processor's cache, and of hundreds of buckets out of memory."""
+    groups, more fall out of the processor's cache, and of hundreds of buckets out of memory. (DuckDB says the threshold is a
+    thread's; in 2.0 it is that of a bucket in a thread.)"""
     kept = min(_ROWS_KEPT, _MOST_KEPT // run.buckets)
     con.execute(f"SET preserve_insertion_order = false; SET partitioned_write_max_open_files = 4096; SET partitioned_write_flush_threshold = {kept}")
     con.execute(f"COPY ({query}) TO {literal(str(made))} ({_FORMAT}, PARTITION_BY (bucket))")
