@@ -16,11 +16,13 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 _LATER_SECONDS = 0.02
 _LARGEST_MMAP_THRESHOLD, _KEPT_BYTES = 32 << 20, 1 << 30
 
-# Read by each library when it is loaded. jemalloc is DuckDB's own, which gives no memory back with these.
+# Read by each library when it is loaded. jemalloc is DuckDB's own, which gives no memory back with these. For NumPy's huge pages the
+# kernel moves others out of the way: what is touched once took twice its time.
 _LIBRARIES = {
     "OPENBLAS_NUM_THREADS": "1",
     "DUCKDB_JE_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "NUMPY_MADVISE_HUGEPAGE": "0",
 }
 
 

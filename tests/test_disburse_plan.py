@@ -193,6 +193,14 @@ def test_an_application_lost_on_the_way_is_an_error_with_the_counts(tmp_path):
     assert "20 applications came in, 19 have a limit row, 19 a decision" in str(error.value)
 
 
+def test_decisions_of_too_many_for_one_join_are_the_same_in_the_same_order(tmp_path, monkeypatch):
+    at_once = taken(made_run(tmp_path / "at once", rows(300), buckets=4))
+    monkeypatch.setattr("qqloan_cli.stages.decisions.AT_ONCE", 299)
+    by_parts = taken(made_run(tmp_path / "by parts", rows(300), buckets=4))
+    assert len(table(at_once, "decisions")) == 300
+    assert table(by_parts, "decisions") == table(at_once, "decisions")
+
+
 def test_a_product_that_the_configuration_forgot_is_paid_at_once_and_decided_last(tmp_path):
     loan = {**next(row for row in rows(50) if row["decision"] == "approve" and row["grade"] == "A"), "product": "old_loan", "grade": "A"}
     run = taken(made_run(tmp_path / "run", [loan], buckets=1))

@@ -66,6 +66,7 @@ def _intake(made, inputs: list[Path], source: str | None, share: float | None, w
     else:
         with Apart(_read, *arguments) as reader:
             settings = chain.settings(made) if whole else {}
+            import rich.console, rich.table  # noqa: E401, F401  what the end is drawn with
             document = reader.result()
     of_settings, made.document = made.document["warnings"], document
     made.warn(of_settings)

@@ -17,8 +17,8 @@ from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import arrow_without_pandas, connect, literal, settle
 
-CODEC = "snappy, PARQUET_VERSION V2"  # the fastest to write, and small, of what pandas, Spark and DuckDB all read
-DICTIONARY = 2_000  # distinct values up to which a dictionary is worth its making
+# The fastest to write, and small, of what pandas, Spark and DuckDB all read; the limit is of distinct values up to which a dictionary is worth its making.
+PARQUET = "COMPRESSION snappy, PARQUET_VERSION V2, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT 2000"
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _put(con, table: str, path: Path, source: str, sort: bool) -> int:
     beside = path.with_name(f".{path.name}.tmp")
     contract = CONTRACTS[table]
     count = con.execute(
-        f"COPY ({contract.select(source, order=sort)}) TO {literal(str(beside))} (FORMAT parquet, COMPRESSION {CODEC}, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {DICTIONARY}, "
+        f"COPY ({contract.select(source, order=sort)}) TO {literal(str(beside))} (FORMAT parquet, {PARQUET}, "
         f"KV_METADATA {{contract: {literal(contract.name)}, grain: {literal(contract.grain)}}})"
     ).fetchall()[0][0]
     os.replace(beside, path)

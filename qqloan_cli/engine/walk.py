@@ -118,14 +118,15 @@ class _Walk:
 
     def _next(self, room: int) -> tuple[Todo, int] | None:
         """Of what is ready a gather; else what the next gather waits for, and of that the bucket with most to read, so that nothing
-        long is left for the end. A gather gets the threads of all workers that would have nothing to do, and a share where there are many."""
+        long is left for the end. A gather gets the threads of all workers that would have nothing to do, and a share where there are many;
+        of a few buckets it is done sooner on one."""
         gathers = [place for place, bucket in self.todo if bucket is None]
         awaited = self._behind(min(gathers)) if gathers else set()
         ready = [piece for piece in self.todo if self._ready(*piece)]
         if not ready:
             return None
         piece = max(ready, key=lambda piece: (piece[1] is None, piece[0] in awaited, self._to_read(piece)))
-        return piece, max(room - (len(ready) - 1), self.workers // 4, 1)
+        return piece, max(min(max(room - (len(ready) - 1), self.workers // 4), self.run.buckets // 2), 1)
 
     def _behind(self, place: int) -> set[int]:
         """The stages that this one needs, and those that they need."""

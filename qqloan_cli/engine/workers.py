@@ -67,6 +67,8 @@ class Workers:
         return self
 
     def __exit__(self, *_) -> None:
+        for process in self._processes.values():  # all of them first: each takes its time to give its memory back
+            process.kill()
         for ours, process in self._processes.items():
             _end(process, ours)
 

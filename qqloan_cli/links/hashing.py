@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 BLOCK = 16
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
@@ -18,8 +19,6 @@ class Hasher:
     """``key``: 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
         self._cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # CMAC chains the blocks itself
         zero = int.from_bytes(self._cipher.update(bytes(BLOCK)), "big")
         self._whole, self._padded = _bytes(_doubled(zero)), _bytes(_doubled(_doubled(zero)))

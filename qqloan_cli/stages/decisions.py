@@ -9,6 +9,8 @@ from qqloan_cli.engine.session import literal
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import InternalError
 
+AT_ONCE = 250_000  # applications
+
 
 def settings(run: Run) -> dict:
     import numpy as np
@@ -36,23 +38,34 @@ def listed(run: Run) -> dict:
 
 
 def compute(task: Task) -> None:
-    """Bucket by bucket, because the joins of everybody would not fit; what they leave waits in the scratch folder to be put in order."""
+    """All at once where that is little, and else bucket by bucket, because the joins of everybody would not fit."""
+    applications = task.values["applications"]
+    limits = task.con.sql('SELECT count(*) FROM "limit"').fetchall()[0][0]
+    if applications <= AT_ONCE:
+        task.script(STAGE.sql_file)
+        decided = "decided"
+    else:
+        decided = f"read_parquet([{', '.join(_parts(task))}])"
+    task.con.execute(f"CREATE OR REPLACE TEMP VIEW decisions AS FROM {decided}")
+    made = task.con.sql("SELECT count(*) FROM decisions").fetchall()[0][0]
+    if not made == limits == applications:
+        raise InternalError(
+            "decisions-lost", f"{applications:,} applications came in, {limits:,} have a limit row, {made:,} a decision", "decisions", "Please report it.",
+        )
+
+
+def _parts(task: Task) -> list[str]:
+    """Each bucket's decisions, which wait in the scratch folder to be put in order."""
     folder = task.run.scratch / "decided"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    limits, parts = 0, [literal(str(folder / f"{bucket:05}.parquet")) for bucket in range(task.run.buckets)]
+    parts = [literal(str(folder / f"{bucket:05}.parquet")) for bucket in range(task.run.buckets)]
     for bucket, part in enumerate(parts):
         for table in STAGE.reads:
             task.run.bind(task.con, table, bucket)
         task.script(STAGE.sql_file)
         task.con.execute(f"COPY decided TO {part} (FORMAT parquet, COMPRESSION uncompressed)")
-        limits += task.con.sql('SELECT count(*) FROM "limit"').fetchall()[0][0]
-    task.con.execute(f"CREATE OR REPLACE TEMP VIEW decisions AS FROM read_parquet([{', '.join(parts)}])")
-    made, applications = task.con.sql("SELECT count(*) FROM decisions").fetchall()[0][0], task.values["applications"]
-    if not made == limits == applications:
-        raise InternalError(
-            "decisions-lost", f"{applications:,} applications came in, {limits:,} have a limit row, {made:,} a decision", "decisions", "Please report it.",
-        )
+    return parts
 
 
 STAGE = Stage(

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
-from qqloan_cli.policy.income import NO_RULE, IncomePolicy, Steady, classify, load_income
+from qqloan_cli.policy.income import CLASSES, IncomePolicy, Steady, classify, load_income
 from qqloan_cli.policy.load import read_toml
 from qqloan_cli.policy.tax import RateBook, Rates, load_tax, withheld
 
@@ -27,6 +27,7 @@ def settings(run: Run) -> dict[str, object]:
         "policy": policy,
         "rates": RateBook(load_tax(run.config_dir)),
         "income_settings": pa.Table.from_pylist([{"currency": read_toml(run.config_dir / "lender.toml").get("currency", "CNY"), **_one_row(policy)}]),
+        "line_classes": pa.table({"class": list(CLASSES)}),
         "income_rules": pa.table({
             "rule_no": pa.array(range(len(policy.rule)), pa.int16()),
             "code": [rule.code for rule in policy.rule],

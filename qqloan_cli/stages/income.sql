@@ -1,7 +1,7 @@
 -- income, first half: from an applicant's records to sums by month.
 -- Grain: application (a) and month; an application sees nothing later than its own day.
 -- Inputs: applicants, payroll, provident_fund, bank_statements (one bucket);
---         income_settings (one row), income_rules (rule_no, code, class, counts_permille): configs/income.toml;
+--         income_settings (one row), line_classes, income_rules (rule_no, code, class, counts_permille): configs/income.toml;
 --         memo_rules, counterparty_rules: what the rules say of each distinct text; gross_pay: net pay of slips that give gross only.
 -- Leaves: applications, lines, bank_months, payroll_months, fund_months, bank_facts and what income_figure.sql reads besides, for the second half (income_figure.sql).
 
@@ -18,21 +18,27 @@ SELECT
   stated_income_verified IS TRUE                                    AS stated_verified
 FROM applicants CROSS JOIN income_settings;
 
+SET VARIABLE home_currency = (SELECT currency FROM income_settings);  -- a constant, which a file's statistics can answer
+CREATE OR REPLACE TEMP TYPE line_class AS ENUM (SELECT class FROM line_classes ORDER BY class);
+
 -- Statement lines in the window, with what the rules say of them. line is a line's name among the steps below; it orders nothing.
 CREATE OR REPLACE TEMP TABLE window_lines AS
 SELECT
   x.a, coalesce(b.account, '') AS account, b.booked_at, b.amount_fen, b.balance_fen, b.line_id,
-  CAST(CASE WHEN b.amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END AS SMALLINT) AS rule_no,
+  r.rule_no,
+  coalesce(r.class, CAST('other' AS line_class)) AS class,
+  coalesce(r.counts_permille, 0)                 AS counts_permille,
   c.counterparty_no, c.person,
   m.memo_no,
   CAST(x.applied_month - (year(b.booked_at) * 12 + month(b.booked_at)) AS TINYINT) AS ago,
   b.src_file, b.src_row
 FROM bank_statements b
-CROSS JOIN income_settings s
 JOIN applications x ON b.applicant_id = x.applicant_id AND b.booked_at < x.applied_on + 1 AND b.booked_at >= x.window_from
 LEFT JOIN memo_rules m ON m.memo = b.memo
 LEFT JOIN counterparty_rules c ON c.counterparty = b.counterparty
-WHERE b.amount_fen <> 0 AND (b.currency IS NULL OR b.currency = s.currency);
+LEFT JOIN (SELECT rule_no, CAST(class AS line_class) AS class, counts_permille FROM income_rules) r
+  ON r.rule_no = CASE WHEN b.amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END
+WHERE b.amount_fen <> 0 AND (b.currency IS NULL OR b.currency = getvariable('home_currency'));
 
 CREATE OR REPLACE TEMP VIEW booked AS
 SELECT rowid AS line, * FROM window_lines;
@@ -40,9 +46,9 @@ SELECT rowid AS line, * FROM window_lines;
 -- Money of another currency is not counted: there is no rate here to trust.
 CREATE OR REPLACE TEMP TABLE foreign_money AS
 SELECT DISTINCT x.a
-FROM bank_statements b CROSS JOIN income_settings s
+FROM bank_statements b
 JOIN applications x ON b.applicant_id = x.applicant_id AND b.booked_at < x.applied_on + 1 AND b.booked_at >= x.window_from
-WHERE b.currency <> s.currency;
+WHERE b.currency <> getvariable('home_currency');
 
 -- Overlapping exports bring a line twice: by the bank's own number; without one, by account, time, amount and balance;
 -- without a balance, the n-th such line of one file is the n-th of another. True repeats, which differ in these, stay.
@@ -117,18 +123,11 @@ SELECT out_line AS line, circular FROM believed
 UNION ALL
 SELECT in_line, circular FROM believed;
 
-CREATE OR REPLACE TEMP VIEW classed AS
-SELECT
-  b.* EXCLUDE (line_id),
-  coalesce(r.class, 'other') AS class,
-  coalesce(r.counts_permille, 0) AS counts_permille
-FROM counted b LEFT JOIN income_rules r USING (rule_no);
-
 -- Pay without the word: nearly the same amount on nearly the same day of several months, from a payer that is no private person.
 CREATE OR REPLACE TEMP TABLE recurring AS
 WITH unnamed_credits AS (
   SELECT c.a, c.counterparty_no, c.ago, day(c.booked_at) AS on_day, c.amount_fen, c.line
-  FROM classed c ANTI JOIN own_lines o ON o.line = c.line
+  FROM counted c ANTI JOIN own_lines o ON o.line = c.line
   WHERE c.amount_fen > 0 AND c.class IN ('transfer_in', 'other') AND c.person IS NOT TRUE
 ),
 usual AS (
@@ -153,13 +152,13 @@ FROM near_it n SEMI JOIN month_after_month m ON m.a = n.a AND m.counterparty_no 
 CREATE OR REPLACE TEMP TABLE circular AS
 WITH paid_in AS (
   SELECT c.a, c.counterparty_no, sum(c.amount_fen) AS fen
-  FROM classed c LEFT JOIN recurring r ON r.line = c.line
+  FROM counted c LEFT JOIN recurring r ON r.line = c.line
   WHERE c.amount_fen > 0 AND c.counterparty_no IS NOT NULL AND (c.counts_permille > 0 OR r.line IS NOT NULL)
   GROUP BY c.a, c.counterparty_no
 ),
 paid_back AS (
   SELECT a, counterparty_no, -sum(amount_fen) AS fen, count(DISTINCT ago) AS months
-  FROM classed SEMI JOIN paid_in USING (a, counterparty_no)
+  FROM counted SEMI JOIN paid_in USING (a, counterparty_no)
   WHERE amount_fen < 0 AND class NOT IN ('loan_repayment', 'card_repayment')
   GROUP BY a, counterparty_no
 )
@@ -171,13 +170,13 @@ WHERE o.fen * 1000 >= i.fen * s.returned_permille AND o.months >= s.circular_mon
 CREATE OR REPLACE TEMP TABLE lines AS
 SELECT
   c.a, c.booked_at, c.ago, c.amount_fen, c.rule_no,
-  CASE WHEN o.line IS NOT NULL THEN 'own_transfer' WHEN r.line IS NOT NULL THEN 'salary' ELSE c.class END AS class,
+  CAST(CASE WHEN o.line IS NOT NULL THEN 'own_transfer' WHEN r.line IS NOT NULL THEN 'salary' ELSE c.class END AS line_class) AS class,
   CASE WHEN o.line IS NOT NULL THEN 'paired' WHEN r.line IS NOT NULL THEN 'recurring' END AS by_pattern,
   o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.line IS NOT NULL)) AS circular,
   CAST(CASE WHEN o.line IS NOT NULL OR k.a IS NOT NULL OR c.amount_fen < 0 THEN 0
             WHEN r.line IS NOT NULL THEN s.recurring_permille ELSE c.counts_permille END AS SMALLINT) AS counts_permille,
   c.amount_fen % s.round_fen = 0 AS round_amount
-FROM classed c
+FROM counted c
 CROSS JOIN income_settings s
 LEFT JOIN own_lines o ON o.line = c.line
 LEFT JOIN recurring r ON r.line = c.line

@@ -120,9 +120,10 @@ SELECT
   END], CASE WHEN income_fen IS NOT NULL AND rule <> 'stated-verified' AND months_covered < s.medium_months THEN ['I-SHORT'] ELSE [] END, flags) AS reasons
 FROM signs;
 
--- Only lines that went into a figure, in order of what they say. Sorted as numbers, for names are slow to sort: the types' names are in alphabetical order.
+-- Only lines that went into a figure, in order of what they say. Names are slow to sort and to write, so they are ENUMs: those that
+-- stand in the key have their names in alphabetical order.
 CREATE OR REPLACE TEMP TYPE income_figure AS ENUM ('bank_income', 'debt_service', 'fund_income', 'gambling', 'loan_proceeds', 'own_transfer', 'payroll_income');
-CREATE OR REPLACE TEMP TYPE line_class AS ENUM (SELECT class FROM lines UNION SELECT unnest(['fund', 'salary']) ORDER BY ALL);
+CREATE OR REPLACE TEMP TYPE income_input AS ENUM ('payroll', 'provident_fund', 'bank_statements');
 CREATE OR REPLACE TEMP TYPE line_rule AS ENUM (SELECT code FROM income_rules UNION SELECT unnest(['paired', 'recurring']) ORDER BY ALL);
 CREATE OR REPLACE TEMP VIEW figure_lines AS
 WITH told AS (
@@ -143,7 +144,7 @@ WITH told AS (
       WHEN 'loan_repayment' THEN CAST('debt_service' AS income_figure)
       WHEN 'card_repayment' THEN CAST('debt_service' AS income_figure)
       ELSE CAST('bank_income' AS income_figure) END,
-    CAST(booked_at AS DATE), amount_fen, CAST(class AS line_class), coalesce(CAST(by_pattern AS line_rule), r.rule)
+    CAST(booked_at AS DATE), amount_fen, class, coalesce(CAST(by_pattern AS line_rule), r.rule)
   FROM lines LEFT JOIN (SELECT rule_no, CAST(code AS line_rule) AS rule FROM income_rules) r USING (rule_no)
   WHERE counts_permille > 0 OR (class = 'bonus' AND amount_fen > 0) OR (class = 'gambling' AND amount_fen < 0)
     OR class IN ('own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment')
@@ -154,6 +155,9 @@ ORDER BY l.a, l.figure, l.on_date, l.amount_fen, l.class, l.rule;
 CREATE OR REPLACE TEMP VIEW income_lines AS
 SELECT
   application_id, figure,
-  CASE figure WHEN 'payroll_income' THEN 'payroll' WHEN 'fund_income' THEN 'provident_fund' ELSE 'bank_statements' END AS input,
+  CASE figure
+    WHEN 'payroll_income' THEN CAST('payroll' AS income_input)
+    WHEN 'fund_income' THEN CAST('provident_fund' AS income_input)
+    ELSE CAST('bank_statements' AS income_input) END                AS input,
   on_date, amount_fen, class, rule
 FROM figure_lines;

@@ -114,6 +114,8 @@ CROSS JOIN lender l
 LEFT JOIN explained e USING (place)
 LEFT JOIN offers o USING (place);
 
+CREATE OR REPLACE TEMP TYPE limit_step AS ENUM (SELECT step FROM step_book ORDER BY step_no);
+
 -- The waterfall in numbers, where it was looked at: not for those whom a rule declined before. Rows stay in waterfall's order.
 CREATE OR REPLACE TEMP VIEW limit_steps AS
 WITH steps AS (
@@ -121,6 +123,7 @@ WITH steps AS (
     application_id,
     binding_step,
     unnest([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])                                      AS step_no,
+    unnest(enum_range(CAST(NULL AS limit_step)))                                 AS step,
     unnest([requested_amount_fen, amount_max_fen, cap_multiple, cap_payment, cap_debt, cap_grade, cap_history, cap_social, cap_regulation, cap_exposure])
                                                                                  AS cap_fen,
     unnest([left_1, left_2, left_3, left_4, left_5, left_6, left_7, left_8, left_9, left_10])
@@ -141,7 +144,7 @@ WITH steps AS (
 SELECT
   application_id                                                                 AS application_id,
   step_no                                                                        AS step_no,
-  names[step_no]                                                                 AS step,
+  step                                                                           AS step,
   cap_fen                                                                        AS cap_fen,
   running_fen                                                                    AS running_fen,
   step_no = binding_step                                                         AS binding,
@@ -150,4 +153,4 @@ SELECT
   less_fen                                                                       AS less_fen,
   in_share(rate_ppm)                                                             AS annual_rate,
   term_months                                                                    AS term_months
-FROM steps CROSS JOIN (SELECT list(step ORDER BY step_no) AS names FROM step_book);
+FROM steps;
