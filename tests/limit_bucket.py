@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
-from qqloan_cli.engine.stage import perform, session
+from qqloan_cli.engine.stage import furnish, perform
 from qqloan_cli.reports.waterfall import basis
 from qqloan_cli.stages.limit import STAGE
 
@@ -62,8 +62,9 @@ class Bucket:
         if edit is not None:
             edit(root / "config")
         self.run = Run(root, {"as_of": as_of, "buckets": 1, "warnings": [], "stages": {}, "timings": {}})
-        self.values = STAGE.prepare(self.run)
-        self.con = session(STAGE, self.values, 1, 1500, self.run)
+        self.con = connect(1)
+        self.values = STAGE.prepare(self.run, self.con)
+        furnish(self.con, self.values)
 
     def decide(self, cases: list[dict[str, dict]]) -> list[dict]:
         """The limit's rows in the order of the cases, each with its ``steps`` by name, in words too."""

@@ -13,7 +13,7 @@ from conftest import ROOT
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
-from qqloan_cli.engine.stage import Stage, perform, session
+from qqloan_cli.engine.stage import Stage, furnish, perform
 
 APPLIED = "2026-11-20 10:00:00"
 
@@ -28,10 +28,9 @@ def perform_stage(stage: Stage, folder: Path, config: Path | None = None, **tabl
     con = connect()
     for name, rows in tables.items():
         _write(con, run, name, [{"src_file": 0, "src_row": number, **row} for number, row in enumerate(rows, 1)])
-    con.close()
-    values = stage.prepare(run)
-    con = session(stage, values, 1, 500, run)
+    values = stage.prepare(run, con)
     try:
+        furnish(con, values)
         perform(stage, run, 0, con, values)
     finally:
         con.close()

@@ -193,6 +193,15 @@ def test_an_application_lost_on_the_way_is_an_error_with_the_counts(tmp_path):
     assert "20 applications came in, 19 have a limit row, 19 a decision" in str(error.value)
 
 
+@pytest.mark.parametrize("together", [1, 7])
+def test_schedules_made_some_at_a_time_are_the_same(tmp_path, monkeypatch, together):
+    at_once = taken(made_run(tmp_path / "at once", rows(60), buckets=1))
+    monkeypatch.setattr("qqloan_cli.stages.disburse._BLOCK", together)
+    in_parts = taken(made_run(tmp_path / "in parts", rows(60), buckets=1))
+    assert len(table(at_once, "schedule")) > 300
+    assert table(in_parts, "schedule") == table(at_once, "schedule")
+
+
 def test_decisions_of_too_many_for_one_join_are_the_same_in_the_same_order(tmp_path, monkeypatch):
     at_once = taken(made_run(tmp_path / "at once", rows(300), buckets=4))
     monkeypatch.setattr("qqloan_cli.stages.decisions.AT_ONCE", 299)

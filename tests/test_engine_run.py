@@ -15,7 +15,7 @@ from qqloan_cli.engine.events import SILENT
 from qqloan_cli.engine.files import only_writer
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import APPLICANTS_A_BUCKET, WORTH_TWO, Run, bucket_of, buckets_for
-from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.session import clear, connect
 from qqloan_cli.engine.stage import Stage, perform
 from qqloan_cli.errors import LockedError
 
@@ -49,6 +49,16 @@ def test_a_stage_without_rows_leaves_a_file_with_its_whole_schema(tmp_path):
     assert perform(stage, run, 0, connect(), {}) == {"funding": 0}
     got = duckdb.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(run.file("funding", 0))]).fetchall()
     assert [(name, kind) for name, kind, *_ in got] == [(c.name, c.type) for c in CONTRACTS["funding"].columns]
+
+
+def test_a_session_that_was_left_holds_no_table(tmp_path):
+    base = connect()
+    session, other = base.cursor(), base.cursor()
+    for con in (session, other):
+        con.execute('CREATE TEMP TABLE "a name" AS SELECT 1 AS x; CREATE TEMP VIEW seen AS FROM "a name"')
+    clear(session)
+    assert session.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
+    assert other.execute("FROM seen").fetchall() == [(1,)]
 
 
 def test_a_stage_that_fails_leaves_no_file_under_a_name(tmp_path):

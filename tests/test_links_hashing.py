@@ -37,6 +37,12 @@ def test_texts_of_every_length_about_the_ends_of_blocks():
     assert Hasher(KEY).column("card", pa.chunked_array([texts[:30], texts[30:]])).to_pylist() == [by_the_library("card", text) for text in texts]
 
 
+def test_many_texts_are_hashed_some_at_a_time(monkeypatch):
+    monkeypatch.setattr("qqloan_cli.links.hashing._TOGETHER", 3)
+    texts = [None if n % 7 == 0 else "x" * (n % 40) for n in range(50)]
+    assert Hasher(KEY).column("card", pa.array(texts, pa.string())).to_pylist() == [by_the_library("card", text) for text in texts]
+
+
 def test_another_key_and_another_domain_give_other_hashes():
     value = pa.array(["13800138000"])
     hashes = {Hasher(secret.for_hashing(key)).column(domain, value)[0].as_py() for key in (b"a" * 32, b"b" * 32) for domain in ("phone", "card")}

@@ -187,7 +187,7 @@ def test_a_run_without_a_model_is_a_matter_of_configuration(tmp_path):
     run.config_dir.mkdir()
     shutil.copy(ROOT / "configs" / "scale.toml", run.config_dir)
     with pytest.raises(ConfigError, match="model-missing"):
-        STAGE.prepare(run)
+        STAGE.prepare(run, None)
 
 
 @pytest.mark.parametrize(("line", "instead", "said"), [

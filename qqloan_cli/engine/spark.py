@@ -12,7 +12,8 @@ import warnings
 from typing import Callable, Mapping
 
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.stage import Stage, perform, session
+from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.stage import Stage, furnish, perform
 from qqloan_cli.errors import UsageError
 
 EXECUTOR_MEMORY_MB = 1_200
@@ -24,8 +25,9 @@ def map_buckets(master: str, run: Run, stage: Stage, values: Mapping[str, object
 
     def work(bucket: int) -> tuple[int, dict[str, int]]:
         here = Run(root, document)
-        con = session(stage, values, 1, EXECUTOR_MEMORY_MB, here)
+        con = connect(1, EXECUTOR_MEMORY_MB, here.scratch)
         try:
+            furnish(con, values)
             return bucket, perform(stage, here, bucket, con, values)
         finally:
             con.close()

@@ -15,7 +15,7 @@ from typing import Callable, Iterable, Literal, Mapping
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import arrow_without_pandas, connect, literal, settle
+from qqloan_cli.engine.session import arrow_without_pandas, literal
 
 # The fastest to write, and small, of what pandas, Spark and DuckDB all read; the limit is of distinct values up to which a dictionary is worth its making.
 PARQUET = "COMPRESSION snappy, PARQUET_VERSION V2, WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT 2000"
@@ -36,8 +36,8 @@ class Task:
 
 @dataclass(frozen=True)
 class Stage:
-    """``settings(run)``, from configuration alone, and ``listed(run)``, from the run's inputs, are called once for all buckets:
-    Arrow tables in them become tables of the session, the rest goes to ``Task.values``.
+    """``settings(run)``, from configuration alone, and ``listed(run, con)``, from the run's inputs with an empty session to ask them in,
+    are called once for all buckets: Arrow tables in them become tables of the session, the rest goes to ``Task.values``.
 
     ``in_order`` names tables whose rows the stage leaves in the order of their contract's key, so that they need no sort.
     """
@@ -48,7 +48,7 @@ class Stage:
     writes: tuple[str, ...]
     module: str
     settings: Callable[[Run], Mapping[str, object]] | None = None
-    listed: Callable[[Run], Mapping[str, object]] | None = None
+    listed: Callable[[Run, object], Mapping[str, object]] | None = None
     compute: Callable[[Task], None] | None = None
     in_order: tuple[str, ...] = ()
 
@@ -56,11 +56,11 @@ class Stage:
     def sql_file(self) -> Path:
         return Path(importlib.import_module(self.module).__file__).with_suffix(".sql")
 
-    def prepare(self, run: Run, settings: Mapping[str, object] | None = None) -> Mapping[str, object]:
+    def prepare(self, run: Run, con, settings: Mapping[str, object] | None = None) -> Mapping[str, object]:
         """Everything that the stage is to know besides its tables; ``settings`` where they were read before."""
         if settings is None:
             settings = self.settings(run) if self.settings else {}
-        return {**settings, **(self.listed(run) if self.listed else {})}
+        return {**settings, **(self.listed(run, con) if self.listed else {})}
 
 
 def read_settings(run: Run, stages: Iterable[Stage]) -> dict[str, Mapping[str, object]]:
@@ -69,18 +69,15 @@ def read_settings(run: Run, stages: Iterable[Stage]) -> dict[str, Mapping[str, o
     return {stage.name: stage.settings(run) for stage in stages if stage.settings}
 
 
-def session(stage: Stage, values: Mapping[str, object], threads: int, memory_mb: int, run: Run, on=None):
-    """A session with the settings' tables in it, for any number of buckets; ``on`` a database that stands, where one is given."""
+def furnish(con, values: Mapping[str, object]) -> None:
+    """Makes the tables among ``values`` tables of the session, for any number of buckets."""
     import pyarrow as pa
 
-    con = on.cursor() if on is not None else connect(threads, memory_mb, run.scratch)
-    settle(con)
     for name, value in values.items():
         if isinstance(value, pa.Table):
             con.register(f"_{name}", value)
             con.execute(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM "_{name}"')
             con.unregister(f"_{name}")
-    return con
 
 
 def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str, object]) -> dict[str, int]:

@@ -15,11 +15,12 @@ from typing import Iterable, Mapping
 from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect
-from qqloan_cli.engine.stage import Stage, perform, read_settings, session
+from qqloan_cli.engine.session import clear, connect, settle
+from qqloan_cli.engine.stage import Stage, furnish, perform, read_settings
 from qqloan_cli.engine.workers import Workers, memory_mb
 
 MEMORY_MB, GATHER_MB = 2_400, 1_600  # of DuckDB; what NumPy and the workers beside it hold comes on top
+GATHER_MB_A_BUCKET = 300  # with which a gather is sure to do
 Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)
 
 
@@ -47,22 +48,23 @@ class Made:
 
 
 class Bench:
-    """What a worker has before it: one single-threaded DuckDB for all its buckets, and a session of the stage that it is at."""
+    """What a worker has before it: one single-threaded DuckDB for all its buckets and for gathers of few, and a session of the stage that it is at."""
 
     def __init__(self, run: Run, stages: list[Stage], settings: Mapping[str, Mapping[str, object]], workers: int) -> None:
-        self.run, self.stages, self.settings, self.workers = run, stages, settings, workers
+        self.run, self.stages, self.settings, self.memory_mb = run, stages, settings, MEMORY_MB // workers
         self.values: dict[int, Mapping[str, object]] = {}
         self.base = self.con = self.at = None
+        self.left: list = []  # sessions of earlier stages, empty
 
     def __call__(self, task: tuple[Todo, int]) -> Made:
-        """A piece of work, and on how many threads if it is a gather."""
+        """A piece of work, and on how many threads if it is a gather of many buckets."""
         (place, bucket), threads = task
         started, warnings = time.perf_counter(), self.run.document.setdefault("warnings", [])
         known = len(warnings)
         if self.at != place:
             self._turn_to(place, threads)
         rows = perform(self.stages[place], self.run, bucket, self.con, self.values_of(place))
-        if bucket is None:  # it is done once, and the maps after it need the memory
+        if self._stands_alone(place):  # it is done once, and the maps after it need the memory
             self.con.close()
             self.con = self.at = None
         return Made(rows, time.perf_counter() - started, warnings[known:], os.getpid(), memory_mb())
@@ -71,19 +73,34 @@ class Bench:
         """What the stage is to know, read once for all its buckets."""
         if place not in self.values:
             stage = self.stages[place]
-            self.values[place] = stage.prepare(self.run, self.settings.get(stage.name))
+            con = self._cursor() if stage.listed else None
+            self.values[place] = stage.prepare(self.run, con, self.settings.get(stage.name))
+            if con is not None:
+                self._leave(con)
         return self.values[place]
 
     def _turn_to(self, place: int, threads: int) -> None:
-        stage, values = self.stages[place], self.values_of(place)
+        values = self.values_of(place)
         if self.con is not None:
-            self.con.close()
-        if stage.kind == "gather":
-            self.con = session(stage, values, threads, GATHER_MB, self.run)
-        else:  # a cursor has its own temporary tables
-            self.base = self.base or connect(1, MEMORY_MB // self.workers, self.run.scratch)
-            self.con = session(stage, values, 1, 0, self.run, on=self.base)
+            self._leave(self.con)
+        self.con = connect(threads, GATHER_MB, self.run.scratch) if self._stands_alone(place) else self._cursor()
+        furnish(self.con, values)
         self.at = place
+
+    def _cursor(self):
+        """A session with temporary tables of its own."""
+        self.base = self.base or connect(1, self.memory_mb, self.run.scratch)
+        con = self.base.cursor()
+        settle(con)
+        return con
+
+    def _leave(self, con) -> None:
+        clear(con)
+        self.left.append(con)
+
+    def _stands_alone(self, place: int) -> bool:
+        """Whether the stage has a database of its own, with more memory and threads: a gather of many buckets."""
+        return self.stages[place].kind == "gather" and self.run.buckets * GATHER_MB_A_BUCKET > self.memory_mb
 
 
 class _Walk:
@@ -118,15 +135,14 @@ class _Walk:
 
     def _next(self, room: int) -> tuple[Todo, int] | None:
         """Of what is ready a gather; else what the next gather waits for, and of that the bucket with most to read, so that nothing
-        long is left for the end. A gather gets the threads of all workers that would have nothing to do, and a share where there are many;
-        of a few buckets it is done sooner on one."""
+        long is left for the end. A gather gets the threads of all workers that would have nothing to do, and a share where there are many."""
         gathers = [place for place, bucket in self.todo if bucket is None]
         awaited = self._behind(min(gathers)) if gathers else set()
         ready = [piece for piece in self.todo if self._ready(*piece)]
         if not ready:
             return None
         piece = max(ready, key=lambda piece: (piece[1] is None, piece[0] in awaited, self._to_read(piece)))
-        return piece, max(min(max(room - (len(ready) - 1), self.workers // 4), self.run.buckets // 2), 1)
+        return piece, max(room - (len(ready) - 1), self.workers // 4, 1)
 
     def _behind(self, place: int) -> set[int]:
         """The stages that this one needs, and those that they need."""

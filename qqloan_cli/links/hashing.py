@@ -12,6 +12,7 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 BLOCK = 16
+_TOGETHER = 8_192  # messages: what is made of them on the way stays in the cache
 _HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
 
 
@@ -45,8 +46,10 @@ class Hasher:
         total = len(prefix) + lengths
         blocks = -(-total // BLOCK)
         for count in np.unique(blocks).tolist():
-            of = np.flatnonzero(blocks == count)
-            tags[of] = self._chained(_messages(prefix, data, starts[of], lengths[of], count), total[of] % BLOCK == 0)
+            whole = np.flatnonzero(blocks == count)
+            for start in range(0, len(whole), _TOGETHER):
+                of = whole[start:start + _TOGETHER]
+                tags[of] = self._chained(_messages(prefix, data, starts[of], lengths[of], count), total[of] % BLOCK == 0)
         return tags
 
     def _chained(self, messages: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from qqloan_cli.engine import secret
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.links.hashing import Hasher
 
@@ -30,27 +29,24 @@ def compute(task: Task) -> None:
     task.con.register("keys", pa.table(told | {f"{name}_hash": hasher.column(domain, known[name]) for name, domain in _DOMAINS.items()}))
 
 
-def hashed_blocklist(run: Run) -> pa.Table:
+def hashed_blocklist(run: Run, con) -> pa.Table:
     """The blocklist as (kind, hash, from_date, to_date), one row an entry and form.
 
     Hashed once for all buckets, because a list may be longer than a bucket. A
     value that looks like a keyed hash is taken as one and as a raw value too: a
     device's own number may look like a hash.
     """
-    con, hasher = connect(1, scratch=run.scratch), Hasher(secret.for_hashing(secret.load()))
-    try:
-        run.bind(con, "blocklist")
-        for name in ("numbers.sql", "blocklist.sql"):
-            con.execute((_HERE / name).read_text(encoding="utf-8"))
-        parts = [con.sql("SELECT kind, value AS hash, from_date, to_date FROM as_given").to_arrow_table()]
-        raw = con.sql("SELECT domain, kind, value, from_date, to_date FROM to_hash").to_arrow_table()
-        for domain in sorted(set(_DOMAINS.values())):
-            listed = raw.filter(pc.equal(raw["domain"], domain))
-            parts.append(listed.drop_columns(["domain", "value"]).add_column(1, "hash", hasher.column(domain, listed["value"])))
-        con.register("parts", pa.concat_tables(parts))
-        return con.sql("SELECT DISTINCT * FROM parts WHERE hash IS NOT NULL ORDER BY ALL").to_arrow_table()
-    finally:
-        con.close()
+    hasher = Hasher(secret.for_hashing(secret.load()))
+    run.bind(con, "blocklist")
+    for name in ("numbers.sql", "blocklist.sql"):
+        con.execute((_HERE / name).read_text(encoding="utf-8"))
+    parts = [con.sql("SELECT kind, value AS hash, from_date, to_date FROM as_given").to_arrow_table()]
+    raw = con.sql("SELECT domain, kind, value, from_date, to_date FROM to_hash").to_arrow_table()
+    for domain in sorted(set(_DOMAINS.values())):
+        listed = raw.filter(pc.equal(raw["domain"], domain))
+        parts.append(listed.drop_columns(["domain", "value"]).add_column(1, "hash", hasher.column(domain, listed["value"])))
+    con.register("parts", pa.concat_tables(parts))
+    return con.sql("SELECT DISTINCT * FROM parts WHERE hash IS NOT NULL ORDER BY ALL").to_arrow_table()
 
 
 STAGE = Stage(name="keys", kind="map", reads=("applicants",), writes=("keys",), module=__name__, settings=settings, compute=compute, in_order=("keys",))

@@ -19,7 +19,7 @@ from qqloan_cli.errors import IntegrityError
 from qqloan_cli.scoring.bins import FAR, place
 from qqloan_cli.scoring.ensemble import base_margin, leaves
 
-BLOCK = 65_536  # rows at a time: small blocks spend their time holding the interpreter, large ones fall out of the cache
+BLOCK = 32_768  # rows at a time: small blocks spend their time holding the interpreter, large ones fall out of the cache
 
 
 @dataclass(frozen=True)

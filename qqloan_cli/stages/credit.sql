@@ -7,35 +7,40 @@
 CREATE OR REPLACE TEMP TABLE applications AS
 SELECT application_id, applicant_id, CAST(applied_at AS DATE) AS applied_on FROM applicants;
 
--- Repayment grids repeat (most are two years of N): each distinct one is read once. The last 24 codes, oldest first.
-CREATE OR REPLACE TEMP TABLE grids AS
-WITH distinct_grids AS (
+-- Repayment grids repeat (most are two years of N): each distinct one is read once. The last 24 codes, oldest first. Numbers for
+-- names: g is a grid's, and orders nothing.
+CREATE OR REPLACE TEMP TABLE distinct_grids AS
+SELECT row_number() OVER () AS g, grid_24m, codes, length(codes) AS length FROM (
   SELECT grid_24m, upper(right(trim(grid_24m), 24)) AS codes FROM credit_accounts WHERE trim(grid_24m) <> '' GROUP BY grid_24m
-),
-months AS (
-  SELECT grid_24m, length(codes) AS length, unnest(range(1, length(codes) + 1)) AS month_no, codes FROM distinct_grids
+);
+
+CREATE OR REPLACE TEMP TABLE grids AS
+WITH months AS (
+  SELECT g, length, unnest(range(1, length + 1)) AS month_no, codes FROM distinct_grids
 ),
 meant AS (
-  SELECT m.grid_24m, m.month_no, m.length, c.dpd, coalesce(c.overdue, false) AS overdue, coalesce(c.bad, false) AS bad, coalesce(c.reported, false) AS reported
+  SELECT m.g, m.month_no, m.length, c.dpd, coalesce(c.overdue, false) AS overdue, coalesce(c.bad, false) AS bad, coalesce(c.reported, false) AS reported
   FROM months m LEFT JOIN grid_codes c ON c.code = substr(m.codes, CAST(m.month_no AS INTEGER), 1)
 ),
 rows_of_overdue AS (
-  SELECT grid_24m, max(length) AS length FROM (
-    SELECT grid_24m, count(*) AS length FROM (
-      SELECT grid_24m, month_no - row_number() OVER (PARTITION BY grid_24m ORDER BY month_no) AS island FROM meant WHERE overdue
-    ) GROUP BY grid_24m, island
-  ) GROUP BY grid_24m
+  SELECT g, max(length) AS length FROM (
+    SELECT g, count(*) AS length FROM (
+      SELECT g, month_no - row_number() OVER (PARTITION BY g ORDER BY month_no) AS island FROM meant WHERE overdue
+    ) GROUP BY g, island
+  ) GROUP BY g
+),
+summed AS (
+  SELECT
+    g,
+    max(dpd)                                          AS worst_dpd,
+    count(*) FILTER (overdue)                         AS overdue_months,
+    bool_or(bad)                                      AS bad,
+    bool_or(overdue AND month_no = length)            AS overdue_now,
+    count(*) FILTER (reported)                        AS reported_months
+  FROM meant GROUP BY g
 )
-SELECT
-  m.grid_24m,
-  max(m.dpd)                                          AS worst_dpd,
-  count(*) FILTER (m.overdue)                         AS overdue_months,
-  coalesce(any_value(r.length), 0)                    AS consecutive,
-  bool_or(m.bad)                                      AS bad,
-  bool_or(m.overdue AND m.month_no = m.length)        AS overdue_now,
-  count(*) FILTER (m.reported)                        AS reported_months
-FROM meant m LEFT JOIN rows_of_overdue r USING (grid_24m)
-GROUP BY m.grid_24m;
+SELECT d.grid_24m, s.* EXCLUDE (g), coalesce(r.length, 0) AS consecutive
+FROM distinct_grids d JOIN summed s USING (g) LEFT JOIN rows_of_overdue r USING (g);
 
 CREATE OR REPLACE TEMP TABLE tradelines AS
 WITH known AS (

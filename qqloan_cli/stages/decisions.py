@@ -31,7 +31,7 @@ def settings(run: Run) -> dict:
     }
 
 
-def listed(run: Run) -> dict:
+def listed(run: Run, con) -> dict:
     import pyarrow.parquet as pq
 
     return {"applications": sum(pq.read_metadata(path).num_rows for path in run.whole("applicants"))}

@@ -18,6 +18,8 @@ from qqloan_cli.policy.funding import load_funding
 from qqloan_cli.policy.products import load_lender, load_products
 from qqloan_cli.policy.regulation import load_regulation
 
+_BLOCK = 8_192  # tranches whose instalments are made together
+
 
 def settings(run: Run) -> dict:
     products, lender = load_products(run.config_dir), load_lender(run.config_dir)
@@ -100,21 +102,30 @@ def _schedule(ids: pa.Array, of: dict, by_number: np.ndarray, tranches: _Tranche
         tranches.principal_fen, of["annual_rate_ppm"][loan], of["term_months"][loan] - tranches.skipped, of["method"][loan],
         first_days=plans.first_days[plan, number], **fees,
     )
+    dates = plans.due_dates(terms.months + int(tranches.skipped.max(initial=0)))
+    parts = []
+    for start in range(0, max(len(loan), 1), _BLOCK):  # memory that was touched is used again
+        some = slice(start, start + _BLOCK)
+        row, month, money = _instalments(terms[some])
+        first = np.ones(len(row), bool)
+        first[1:] = row[1:] != row[:-1]
+        at = np.arange(len(row))
+        parts.append(pa.table({
+            "application_id": _named(ids, loan[some][row]),
+            "tranche_no": (number[some] + 1).astype(np.int16)[row],
+            "instalment_no": (at - np.maximum.accumulate(np.where(first, at, 0)) + 1).astype(np.int16),
+            "due_date": dates[plan[some][row], month + tranches.skipped[some][row]],
+            **money,
+        }))
+    return pa.concat_tables(parts)
+
+
+def _instalments(terms: Terms) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """(row of ``terms``, month from 0, fen of each kind) of every instalment that falls due, row by row."""
     made = schedule(terms, Rounding())
     due = np.ascontiguousarray(made.due)
     row, month = np.nonzero(due)
-    first = np.ones(len(row), bool)
-    first[1:] = row[1:] != row[:-1]
-    at = np.arange(len(row))
-    return pa.table({
-        "application_id": _named(ids, loan[row]),
-        "tranche_no": (number + 1)[row],
-        "instalment_no": at - np.maximum.accumulate(np.where(first, at, 0)) + 1,
-        "due_date": plans.due_dates(terms.months + int(tranches.skipped.max(initial=0)))[plan[row], month + tranches.skipped[row]],
-        "principal_fen": np.ascontiguousarray(made.principal_fen)[due],
-        "interest_fen": np.ascontiguousarray(made.interest_fen)[due],
-        "fee_fen": np.ascontiguousarray(made.fee_fen)[due],
-    })
+    return row, month, {name: np.ascontiguousarray(getattr(made, name))[due] for name in ("principal_fen", "interest_fen", "fee_fen")}
 
 
 def _named(ids: pa.Array, rows: np.ndarray) -> pa.Array:

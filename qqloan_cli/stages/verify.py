@@ -37,8 +37,8 @@ def settings(run: Run) -> dict:
     }
 
 
-def listed(run: Run) -> dict:
-    return {"blocked": hashed_blocklist(run)}
+def listed(run: Run, con) -> dict:
+    return {"blocked": hashed_blocklist(run, con)}
 
 
 def _rules(run: Run, policy: VerifyPolicy, first_product: str | None) -> pa.Table:
