@@ -269,6 +269,46 @@ def test_takings_of_a_business_have_a_haircut(tmp_path):
     assert one["bank_income_fen"] == 630_000
 
 
+def test_takings_that_go_up_and_down_are_taken_at_their_mean_and_one_good_month_lifts_it_little(tmp_path):
+    def takings(folder: str, *yuan: int) -> int:
+        days = months_before(6, 20, "2026-10")
+        return income(tmp_path / folder, [line(day, amount, "收钱码经营收款") for day, amount in zip(days, yuan)])["bank_income_fen"]
+
+    even = takings("even", 10_000, 10_000, 10_000, 10_000, 10_000, 10_000)
+    assert even == 630_000
+    # the mean of five months, of which 12,000 counts as 11,250: a quarter more than the 9,000 that three of them reach
+    assert takings("uneven", 10_000, 8_000, 12_000, 9_000, 11_000, 9_000) == (8_000 + 11_250 + 9_000 + 11_000 + 9_000) * 63 // 5
+    # a month ten times as good counts as a quarter more, a fifth of which is a twentieth of the mean
+    assert takings("one good month", 10_000, 10_000, 10_000, 100_000, 10_000, 10_000) == even * 105 // 100
+    pay = income(tmp_path / "pay besides", salary(8000) + [line(day, 1_000, "收钱码经营收款") for day in months_before(6, 20, "2026-10")])
+    assert pay["bank_income_fen"] == 800_000 + 63_000
+
+
+def test_pay_far_above_the_fund_s_base_is_said_and_trusted_less(tmp_path):
+    one = income(tmp_path / "one", salary(20_000), fund=fund(8_000))
+    assert "I-ABOVE-FUND" in one["flags"] and one["income_confidence"] == "low"
+    assert "I-ABOVE-FUND" not in income(tmp_path / "near", salary(10_000), fund=fund(12_000))["flags"]
+    assert "I-ABOVE-FUND" not in income(tmp_path / "no fund", salary(20_000))["flags"]
+
+
+@pytest.mark.parametrize("reported, lenders", [
+    (["某消费金融有限公司"], 0), (["某消费金融"], 0), (["别家银行"], 1), (["别家银行", "某消费金融"], 0), ([], None),
+])
+def test_lenders_whom_the_credit_report_does_not_have(tmp_path, reported, lenders):
+    lines = salary(8000) + [line(day, -1000, "贷款还款", "某消费金融有限公司") for day in months_before(6, 20, "2026-10")]
+    accounts = [{"applicant_id": "P1", "opened_at": "2025-01-01", "lender": lender, "kind": "consumer_loan"} for lender in reported]
+    accounts += [{"applicant_id": "P1", "opened_at": "2026-11-22", "lender": "某消费金融", "kind": "consumer_loan"}]  # after the application
+    got = perform_stage(STAGE, tmp_path, applicants=[applicant()], bank_statements=lines, credit_accounts=accounts)["income"][0]
+    assert got["undeclared_lenders"] == lenders
+    assert ("I-LENDER-UNDECLARED" in got["flags"]) == bool(lenders)
+
+
+def test_months_without_income_between_the_first_and_the_last(tmp_path):
+    assert income(tmp_path / "whole", salary(8000))["income_gap_months"] == 0
+    assert income(tmp_path / "gaps", [row for n, row in enumerate(salary(8000, 7)) if n not in (2, 3)])["income_gap_months"] == 2
+    assert income(tmp_path / "nothing")["income_gap_months"] == 0
+
+
 def test_one_good_month_lifts_nothing_and_a_month_without_pay_counts_as_nothing(tmp_path):
     once = salary(8000)
     once[2]["amount_fen"] *= 10

@@ -245,6 +245,62 @@ def test_without_anything_but_an_application_a_person_is_told_what_is_missing(tm
     assert row["reasons"] == ["V-ID-MISSING", "V-AGE-UNKNOWN", "V-PHONE-MISSING", "V-CONSENT-MISSING", "V-CARD-MISSING"]
 
 
+SHOPPING = [(-1_250 - 37 * n, f"2026-{5 + n // 5:02d}-{2 + 5 * (n % 5):02d} 1{n % 10}:2{n % 6}:0{n % 7}") for n in range(30)]
+
+
+def statement(who: str, lines=SHOPPING, balance: int | None = 900_000, **more) -> list[dict]:
+    return [{"applicant_id": who, "account": "1", "booked_at": at, "amount_fen": fen, "balance_fen": balance and balance - n, **more} for n, (fen, at) in enumerate(lines)]
+
+
+def same_statement(tmp_path, *, people=2, **statements: list[dict]) -> dict[str, list[str]]:
+    """Who is said to have another's statement, of applicants X0001, X0002, ... who apply an hour apart."""
+    applicants = [person(number, applied_at=f"2026-11-20 {8 + number:02d}:00:00") for number in range(1, people + 1)]
+    batch = Batch(tmp_path).put(applicants=applicants, bank_statements=[row for rows in statements.values() for row in rows]).take(*WHO)
+    return {key: [code for code in row["reasons"] if code.startswith("V-SAME-STATEMENT")] for key, row in batch.rows("verify").items()}
+
+
+def test_a_statement_that_is_somebody_else_s_sends_the_later_of_the_two_to_a_person(tmp_path):
+    one, two = (row["applicant_id"] for row in (person(1), person(2)))
+    assert same_statement(tmp_path / "same", a=statement(one), b=statement(two)) == {"A0001": [], "A0002": ["V-SAME-STATEMENT"]}
+    other = [(fen - 1, at) for fen, at in SHOPPING]
+    assert same_statement(tmp_path / "other", a=statement(one), b=statement(two, other)) == {"A0001": [], "A0002": []}
+    # pay that was raised, and lines of one's own besides, hide nothing: it is the spending that is compared
+    raised = [*statement(two), *statement(two, [(1_500_000, "2026-10-10 09:00:00"), (-777, "2026-10-11 09:00:01")])]
+    assert same_statement(tmp_path / "raised", a=statement(one), b=raised)["A0002"] == ["V-SAME-STATEMENT"]
+    assert same_statement(tmp_path / "three", people=5, **{f"of{n}": statement(person(n)["applicant_id"]) for n in range(1, 6)})["A0005"] == ["V-SAME-STATEMENT-MANY"]
+
+
+def test_lines_that_many_have_are_no_sign(tmp_path):
+    """Fees of the same day and amount, in files that tell neither the hour nor the balance."""
+    one, two = (row["applicant_id"] for row in (person(1), person(2)))
+    fees = [(-1_500, f"2026-{month:02d}-01 00:00:00") for month in range(1, 11)]
+    assert same_statement(tmp_path / "fees", a=statement(one, fees, balance=None), b=statement(two, fees, balance=None)) == {"A0001": [], "A0002": []}
+    assert same_statement(tmp_path / "few", a=statement(one, SHOPPING[:4]), b=statement(two, SHOPPING[:4])) == {"A0001": [], "A0002": []}
+
+
+def test_a_statement_is_compared_up_to_the_day_of_application(tmp_path):
+    one, two = (row["applicant_id"] for row in (person(1), person(2)))
+    later = [(fen, at.replace("2026-", "2027-")) for fen, at in SHOPPING]
+    assert same_statement(tmp_path, a=statement(one) + statement(one, later), b=statement(two))["A0002"] == ["V-SAME-STATEMENT"]
+
+
+def test_a_run_from_before_there_were_lines_to_compare_is_history_all_the_same(tmp_path):
+    import duckdb
+
+    earlier = Batch(tmp_path / "earlier").put(applicants=[person(1)], bank_statements=statement("P0001")).take(*WHO)
+    keys = earlier.run.file("keys", 0)
+    duckdb.execute(f"COPY (SELECT * EXCLUDE (least_line_hash, largest_line_hash) FROM read_parquet('{keys}')) TO '{keys}' (FORMAT parquet)")
+    now = Batch(tmp_path / "now", history=(earlier.root,)).put(applicants=[person(2, phone=person(1)["phone"])], bank_statements=statement("P0002")).take(*WHO)
+    assert now.rows("links")["A0002"]["phone_other_applicants"] == 1 and now.rows("links")["A0002"]["statement_other_applicants"] == 0
+
+
+def test_a_device_that_one_other_uses_is_said_and_no_more(tmp_path):
+    people = [person(number, device_id="one and the same", applied_at=f"2026-11-20 {8 + number:02d}:00:00") for number in range(1, 5)]
+    rows = Batch(tmp_path / "run").put(applicants=people).take(*WHO).rows("verify")
+    assert [[code for code in row["reasons"] if "DEVICE" in code] for row in rows.values()] == [[], ["V-SAME-DEVICE-FEW"], ["V-SAME-DEVICE-FEW"], ["V-SAME-DEVICE"]]
+    assert [row["verdict"] for row in rows.values()] == ["pass", "pass", "pass", "refer"]
+
+
 def test_no_identifier_leaves_the_stage(tmp_path):
     one = person(1)
     batch = Batch(tmp_path / "run").put(applicants=[one]).take(*WHO)

@@ -16,7 +16,7 @@ _SHARES = np.cumsum([0.47, 0.16, 0.14, 0.11, 0.06, 0.03, 0.015, 0.015])
 _STATUS = ("open", "closed", "overdue", "written_off", "bad_debt")
 OPEN, CLOSED, OVERDUE, WRITTEN_OFF, BAD_DEBT = range(5)
 _LENDERS = pa.array([name for kind in KINDS for name in LENDERS[kind]])
-_FIRST_LENDER = np.cumsum([0] + [len(LENDERS[kind]) for kind in KINDS])
+FIRST_LENDER = np.cumsum([0] + [len(LENDERS[kind]) for kind in KINDS])
 _REASONS = ("loan_approval", "card_approval", "guarantee_review", "merchant_review", "post_loan", "own")
 _REASON_SHARES = np.cumsum([0.36, 0.24, 0.03, 0.05, 0.22, 0.10])
 _CODES = np.frombuffer(b"N1234567", np.uint8)
@@ -97,7 +97,7 @@ def draw_credit(block: Block) -> None:
         line_status=status, line_worst=overdue.max(axis=1, initial=0), line_cells=cells, line_revolving=revolving, line_overdue=(overdue > 0).sum(axis=1),
     )
     get["line_days"] = np.where(get["line_worst"] > 0, (get["line_worst"] - 1) * 30 + rng.integers(1, 31, m), 0)
-    get["line_lender"] = _FIRST_LENDER[kind] + rng.integers(0, 10_000, m) % np.diff(_FIRST_LENDER)[kind]
+    get["line_lender"] = FIRST_LENDER[kind] + rng.integers(0, 10_000, m) % np.diff(FIRST_LENDER)[kind]
     get["due"] = np.bincount(person, np.where(closed >= 0, 0, payment), n).astype(np.int64)
 
 
@@ -139,7 +139,7 @@ def _plant_overdue(rng, recent: np.ndarray, gone: np.ndarray, overdue: np.ndarra
 
 def credit_accounts(block: Block) -> dict[str, pa.Array]:
     person = block.line_person
-    first, last = _FIRST_LENDER[0], _FIRST_LENDER[-1]
+    first, last = FIRST_LENDER[0], FIRST_LENDER[-1]
     assert first == 0 and last == len(_LENDERS)
     return {
         "applicant_id": block.ids.take(pa.array(person)), "opened_at": columns.dates(block.line_opened), "closed_at": columns.dates(block.line_closed, block.line_closed >= 0),

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from qqloan_cli.generate import columns, identity
 from qqloan_cli.generate.block import GIG, PENSIONER, SALARIED, SELF_EMPLOYED, STUDENT, UNEMPLOYED, Block, day_in, month_of, repeated
-from qqloan_cli.generate.credit import BUSINESS, CAR, CONSUMER, KINDS, MICRO, MORTGAGE, STUDY
+from qqloan_cli.generate.credit import BUSINESS, CAR, CONSUMER, FIRST_LENDER, KINDS, MICRO, MORTGAGE, STUDY
 from qqloan_cli.generate.faults import who
 from qqloan_cli.generate.pay import MONTHS, month_grid
 from qqloan_cli.generate.vocabulary import CIRCLE_FIRMS, MERCHANTS, PEOPLE, texts
@@ -147,8 +147,8 @@ def _debts(draw: Draw, lines: Lines) -> None:
             for number in (CONSUMER, MICRO, MORTGAGE, CAR, BUSINESS, STUDY):
                 by_kind[number] = t.repayments[KINDS[number]]
             memo = np.where((kind[line] == MICRO) & (line % 2 == 0), t.weilidai, by_kind[kind[line]])
-        lenders = np.array([t.lenders[name] for name in KINDS])
-        lines.add(person[line], when, -fen, memo, lenders[kind[line]], DEBT)
+        lenders = np.array([t.lenders[name] for name in KINDS]) - FIRST_LENDER[:-1]  # the same names, side by side in both
+        lines.add(person[line], when, -fen, memo, lenders[kind[line]] + block.line_lender[line], DEBT)
 
 
 def _spending(draw: Draw, lines: Lines, income: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 -- Every application whose keys are comparable: this batch and, where there is one, its history.
 -- grain: application. reads: keys (with bucket), history_keys, history_decisions.
 -- writes: everyone (n numbers applications within this session alone; nothing kept depends on it), hashes (application_id and its
--- five keys), past_decisions (n). The hashes are most of what a batch weighs, and few are looked at twice: they stay in their files.
+-- keys), past_decisions (n). The hashes are most of what a batch weighs, and few are looked at twice: they stay in their files.
 CREATE OR REPLACE TEMP TABLE earlier AS  -- an application that stands in the batch is not its own history; decided twice, the later run counts
 SELECT h.*, d.decision, d.amount_fen, d.term_months
 FROM history_keys AS h
@@ -10,9 +10,9 @@ WHERE h.application_id NOT IN (SELECT application_id FROM keys)
 QUALIFY row_number() OVER (PARTITION BY h.application_id ORDER BY h.run_day DESC, h.run_no DESC) = 1;
 
 CREATE OR REPLACE TEMP VIEW hashes AS
-SELECT application_id, id_hash, phone_hash, card_hash, device_hash, contact_hash FROM keys
+SELECT application_id, id_hash, phone_hash, card_hash, device_hash, contact_hash, least_line_hash, largest_line_hash FROM keys
 UNION ALL
-SELECT application_id, id_hash, phone_hash, card_hash, device_hash, contact_hash FROM earlier;
+SELECT application_id, id_hash, phone_hash, card_hash, device_hash, contact_hash, least_line_hash, largest_line_hash FROM earlier;
 
 CREATE OR REPLACE TEMP TABLE all_applications AS
 SELECT *, CAST(date_diff('day', DATE '1900-01-01', CAST(applied_at AS DATE)) AS INTEGER) AS day

@@ -1,4 +1,4 @@
-"""keys: keyed hashes of ID, phone, card, device and contact, application by application; and a blocklist in the same form."""
+"""keys: keyed hashes of ID, phone, card, device, contact and two lines of the statements, application by application; and a blocklist in the same form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.links.hashing import Hasher
 
 _HERE = Path(__file__).parent
-_DOMAINS = {"id": "id", "phone": "phone", "card": "card", "device": "device", "contact": "phone"}  # a contact is found among phones
+_DOMAINS = {"id": "id", "phone": "phone", "card": "card", "device": "device", "contact": "phone", "least_line": "line", "largest_line": "line"}  # a contact is found among phones
 
 
 def settings(run: Run) -> dict:
@@ -49,4 +49,4 @@ def hashed_blocklist(run: Run, con) -> pa.Table:
     return con.sql("SELECT DISTINCT * FROM parts WHERE hash IS NOT NULL ORDER BY ALL").to_arrow_table()
 
 
-STAGE = Stage(name="keys", kind="map", reads=("applicants",), writes=("keys",), module=__name__, settings=settings, compute=compute, in_order=("keys",))
+STAGE = Stage(name="keys", kind="map", reads=("applicants", "bank_statements"), writes=("keys",), module=__name__, settings=settings, compute=compute, in_order=("keys",))

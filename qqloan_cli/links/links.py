@@ -59,12 +59,12 @@ def _bind_history(task: Task) -> None:
         files = sorted((root / "keys").glob("*.parquet"))
         if files:
             listed = ", ".join(literal(str(path)) for path in files)
-            keys.append(f"SELECT {said}, * FROM read_parquet([{listed}])")
+            keys.append(f"SELECT {said}, * FROM read_parquet([{listed}], union_by_name = true)")
         if (root / "decisions.parquet").is_file():
             decisions.append(f"SELECT {said}, application_id, decision, amount_fen, term_months FROM read_parquet({literal(str(root / 'decisions.parquet'))})")
     nobody = "SELECT CAST(NULL AS INTEGER) AS run_no, CAST(NULL AS DATE) AS run_day, * FROM"
     undecided = f"{nobody} (SELECT application_id, decision, amount_fen, term_months FROM ({CONTRACTS['decisions'].empty()}))"
-    for view, parts in (("history_keys", keys or [f"{nobody} ({CONTRACTS['keys'].empty()})"]), ("history_decisions", decisions or [undecided])):
+    for view, parts in (("history_keys", [*keys, f"{nobody} ({CONTRACTS['keys'].empty()})"]), ("history_decisions", decisions or [undecided])):
         task.con.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS " + "\nUNION ALL BY NAME\n".join(parts))
 
 

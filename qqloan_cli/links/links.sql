@@ -10,6 +10,7 @@ SELECT
   coalesce(s.card_other_applicants, 0)      AS card_other_applicants,
   coalesce(s.device_other_applicants, 0)    AS device_other_applicants,
   coalesce(s.contact_other_applicants, 0)   AS contact_other_applicants,
+  coalesce(s.statement_other_applicants, 0) AS statement_other_applicants,
   -- velocity
   coalesce(v.applications_1d, 0)            AS applications_1d,
   coalesce(v.applications_7d, 0)            AS applications_7d,

@@ -11,13 +11,17 @@ INSERT INTO repeated SELECT 'phone', as_key(CAST(phone_hash AS UUID)) FROM hashe
 INSERT INTO repeated SELECT 'card', as_key(CAST(card_hash AS UUID)) FROM hashes WHERE card_hash IS NOT NULL GROUP BY CAST(card_hash AS UUID) HAVING count(*) > 1;
 INSERT INTO repeated SELECT 'device', as_key(CAST(device_hash AS UUID)) FROM hashes WHERE device_hash IS NOT NULL GROUP BY CAST(device_hash AS UUID) HAVING count(*) > 1;
 INSERT INTO repeated SELECT 'contact', as_key(CAST(contact_hash AS UUID)) FROM hashes WHERE contact_hash IS NOT NULL GROUP BY CAST(contact_hash AS UUID) HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'least_line', as_key(CAST(least_line_hash AS UUID)) FROM hashes WHERE least_line_hash IS NOT NULL GROUP BY CAST(least_line_hash AS UUID) HAVING count(*) > 1;
+INSERT INTO repeated SELECT 'largest_line', as_key(CAST(largest_line_hash AS UUID)) FROM hashes WHERE largest_line_hash IS NOT NULL GROUP BY CAST(largest_line_hash AS UUID) HAVING count(*) > 1;
 
 CREATE OR REPLACE TEMP TABLE repeated_uses AS
 SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'id' AND r.key = h.id_hash
 UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'phone' AND r.key = h.phone_hash
 UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'card' AND r.key = h.card_hash
 UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'device' AND r.key = h.device_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'contact' AND r.key = h.contact_hash;
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'contact' AND r.key = h.contact_hash
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'least_line' AND r.key = h.least_line_hash
+UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'largest_line' AND r.key = h.largest_line_hash;
 
 CREATE OR REPLACE TEMP TABLE key_uses AS
 SELECT u.kind, u.key, e.n, e.in_batch, e.applicant_id, e.application_id, e.applied_at, e.day
@@ -43,7 +47,8 @@ SELECT
   max(other_applicants) FILTER (kind = 'phone')   AS phone_other_applicants,
   max(other_applicants) FILTER (kind = 'card')    AS card_other_applicants,
   max(other_applicants) FILTER (kind = 'device')  AS device_other_applicants,
-  max(other_applicants) FILTER (kind = 'contact') AS contact_other_applicants
+  max(other_applicants) FILTER (kind = 'contact') AS contact_other_applicants,
+  max(other_applicants) FILTER (kind IN ('least_line', 'largest_line')) AS statement_other_applicants
 FROM others
 WHERE in_batch AND other_applicants > 0
 GROUP BY n;

@@ -80,6 +80,20 @@ class Steady(_Strict):
         return self
 
 
+class Takings(_Strict):
+    """The mean of the ``last`` whole months, none counted above ``mean_up_to`` times the amount reached in ``reached`` of them."""
+
+    last: int = Field(ge=1, le=36)
+    reached: int = Field(ge=1)
+    mean_up_to: float = Field(ge=1, le=2)
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Takings":
+        if self.reached > self.last:
+            raise ValueError("reached is more than there are months")
+        return self
+
+
 class Counts(_Strict):
     salary: float = Share
     recurring: float = Share
@@ -135,6 +149,7 @@ class Signs(_Strict):
 class IncomePolicy(_Strict):
     window_months: int = Field(ge=1, le=36)
     steady: tuple[Steady, ...] = Field(min_length=1)
+    takings: Takings
     counts: Counts
     recurring: Recurring
     own_transfers: OwnTransfers
@@ -149,7 +164,7 @@ class IncomePolicy(_Strict):
         codes = [rule.code for rule in self.rule]
         if len(set(codes)) != len(codes):
             raise ValueError("a rule's code is used twice")
-        if any(window.last > self.window_months for window in self.steady):
+        if any(window.last > self.window_months for window in (*self.steady, self.takings)):
             raise ValueError("a steady window is longer than window_months")
         return self
 

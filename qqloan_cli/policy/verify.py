@@ -32,8 +32,9 @@ FINDINGS = {
     "same_id": ("V-SAME-ID", "V-SAME-ID-MANY"),
     "same_phone": ("V-SAME-PHONE", "V-SAME-PHONE-MANY"),
     "same_card": ("V-SAME-CARD", "V-SAME-CARD-MANY"),
-    "same_device": ("V-SAME-DEVICE", "V-SAME-DEVICE-MANY"),
+    "same_device": ("V-SAME-DEVICE-FEW", "V-SAME-DEVICE", "V-SAME-DEVICE-MANY"),
     "same_contact": ("V-SAME-CONTACT", "V-SAME-CONTACT-MANY"),
+    "same_statement": ("V-SAME-STATEMENT", "V-SAME-STATEMENT-MANY"),
     "own_contact": ("V-OWN-CONTACT",),
     "velocity": ("V-VELOCITY", "V-VELOCITY-MANY"),
     "open_application": ("V-OPEN-APPLICATION",),
@@ -84,6 +85,7 @@ class Shared(_Strict):
     card: Threshold
     device: Threshold
     contact: Threshold
+    statement: Threshold
 
 
 class Velocity(_Strict):

@@ -96,6 +96,7 @@ def _income(page: _Page, found: dict) -> None:
         [page.w("bank"), yuan(row["bank_income_fen"]), row["bank_months"]], [page.w("stated"), yuan(row["stated_income_fen"]), None],
         [page.w("debt_service"), yuan(row["statement_debt_service_fen"]), row["statement_months"]],
         [page.w("variation"), None if row["income_cv"] is None else f"{row['income_cv']:.3f}", row["months_covered"]],
+        [page.w("gaps"), None, row["income_gap_months"]],
     ], (1, 2))
     codes = list(dict.fromkeys([*row["reasons"], *row["flags"]]))
     page.table(["code", "in_words"], [[code, page.say(code)] for code in codes])

@@ -12,7 +12,7 @@ WORDS = {
     "not_applicable": ("not applicable", "不适用"), "income": ("Income evidence", "收入证据"), "figure": ("figure", "指标"), "value": ("value", "数值"),
     "monthly_income": ("stable monthly income", "稳定月收入"), "income_rule": ("rule that won", "采用规则"), "confidence": ("confidence", "可信度"),
     "payroll": ("payroll", "工资单"), "fund": ("provident fund", "公积金"), "bank": ("bank statements", "银行流水"), "stated": ("stated", "自报"),
-    "over_months": ("over months", "覆盖月数"), "variation": ("variation", "波动系数"), "debt_service": ("debt service a month", "月还款支出"),
+    "over_months": ("over months", "覆盖月数"), "variation": ("variation", "波动系数"), "gaps": ("without income in between", "中断"), "debt_service": ("debt service a month", "月还款支出"),
     "flags": ("flags", "异常信号"), "lines": ("lines behind it", "对应明细"), "input": ("input", "来源"), "row": ("row", "行号"),
     "date": ("date", "日期"), "class": ("taken for", "归类"), "credit": ("Credit history", "信用记录"), "social": ("Social evidence (it informs, never declines)", "社交信息（仅供参考，不得单独拒绝）"),
     "score": ("Score", "评分"), "pd": ("probability of default", "违约概率"), "points": ("points", "分值"), "grade": ("grade", "等级"),

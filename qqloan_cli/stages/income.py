@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
-from qqloan_cli.policy.income import CLASSES, IncomePolicy, Steady, classify, load_income
+from qqloan_cli.policy.income import CLASSES, IncomePolicy, Steady, Takings, classify, load_income
 from qqloan_cli.policy.load import read_toml
 from qqloan_cli.policy.tax import RateBook, Rates, load_tax, withheld
 
@@ -157,8 +157,15 @@ def steady(months: np.ndarray, windows: tuple[Steady, ...]) -> np.ndarray:
     return best
 
 
+def mean_of_takings(months: np.ndarray, rule: Takings) -> np.ndarray:
+    """The mean month of what goes up and down, without the running one. Shapes as for ``steady``; raising any month cannot lower it."""
+    whole = months[:, 1:rule.last + 1]
+    reached = np.sort(whole, axis=1)[:, -rule.reached]
+    return np.minimum(whole, (reached * _permille(rule.mean_up_to) // 1000)[:, None]).sum(axis=1) // rule.last
+
+
 def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
-    """One row an application: each source's steady amount, months, variation and trend."""
+    """One row an application: each source's steady amount and months; variation, gaps and trend of what shows most."""
     applications = task.con.sql("SELECT a, region, CAST(date_trunc('month', applied_on) AS DATE) AS on_month FROM applications ORDER BY a").to_arrow_table()
     count, width = applications.num_rows, policy.window_months + 1
 
@@ -168,20 +175,21 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
         grid[got.column("a").to_numpy(), got.column("ago").to_numpy()] = got.column("fen").to_numpy()
         return np.maximum(grid, 0)
 
-    payroll, bank = months("payroll_months", "income_fen"), months("bank_months", "income_fen")
+    payroll, regular, takings = months("payroll_months", "income_fen"), months("bank_months", "regular_fen"), months("bank_months", "takings_fen")
+    bank = regular + takings
     stated, personal, employer = (months("fund_months", f"{side}_fen") for side in ("base", "personal", "employer"))
     rates = _rates(task, applications.column("region"), applications.column("on_month"))
     fund_least, fund_most, capped = _fund_net(rates, stated, personal, employer, policy)
     any_source = np.where(bank.any(axis=1)[:, None], bank, np.where(payroll.any(axis=1)[:, None], payroll, stated + personal + employer))
-    variation, trend = _variation(any_source), _trend(any_source)
+    variation, gaps, trend = *_variation(any_source), _trend(any_source)
     return pa.table({
         "a": np.arange(count, dtype=np.int32),
         "payroll_fen": steady(payroll, policy.steady), "payroll_months": (payroll > 0).sum(axis=1).astype(np.int32),
-        "bank_fen": steady(bank, policy.steady), "bank_months": (bank > 0).sum(axis=1).astype(np.int32),
+        "bank_fen": steady(regular, policy.steady) + np.maximum(steady(takings, policy.steady), mean_of_takings(takings, policy.takings)), "bank_months": (bank > 0).sum(axis=1).astype(np.int32),
         "fund_fen": fund_least, "fund_most_fen": fund_most, "fund_capped": capped,
         "fund_months": ((stated > 0) | (personal > 0) | (employer > 0)).sum(axis=1).astype(np.int32),
         "months_covered": ((payroll > 0) | (bank > 0) | (stated > 0) | (personal > 0) | (employer > 0)).sum(axis=1).astype(np.int32),
-        "cv": pa.array(variation, mask=np.isnan(variation)), "trend": pa.array(trend, mask=np.isnan(trend)),
+        "gap_months": gaps.astype(np.int32), "cv": pa.array(variation, mask=np.isnan(variation)), "trend": pa.array(trend, mask=np.isnan(trend)),
     })
 
 
@@ -198,14 +206,15 @@ def _fund_net(rates: Rates, stated, personal, employer, policy: IncomePolicy):
     return rates.yearly_net(least, taken), rates.yearly_net(most, taken), capped
 
 
-def _variation(months: np.ndarray) -> np.ndarray:
-    """Coefficient of variation over the months from the first with income to the last; NaN under two. Sums are of whole yuan, so exact."""
+def _variation(months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficient of variation over the months from the first with income to the last, NaN under two, and how many of those have none.
+    Sums are of whole yuan, so exact."""
     yuan = np.minimum(months // 100, 100_000_000)
     has = yuan > 0
     span = np.where(has.any(axis=1), months.shape[1] - has[:, ::-1].argmax(axis=1) - has.argmax(axis=1), 0)
     total, squares = yuan.sum(axis=1), (yuan * yuan).sum(axis=1)
     spread = np.sqrt(np.maximum(span * squares - total * total, 0).astype(np.float64))
-    return np.where(span >= 2, np.divide(spread, total, out=np.zeros(len(total)), where=total > 0), np.nan)
+    return np.where(span >= 2, np.divide(spread, total, out=np.zeros(len(total)), where=total > 0), np.nan), span - has.sum(axis=1)
 
 
 def _trend(months: np.ndarray) -> np.ndarray:
@@ -218,6 +227,6 @@ def _trend(months: np.ndarray) -> np.ndarray:
 
 
 STAGE = Stage(
-    name="income", kind="map", reads=("applicants", "payroll", "provident_fund", "bank_statements"), writes=("income", "income_lines"),
+    name="income", kind="map", reads=("applicants", "payroll", "provident_fund", "bank_statements", "credit_accounts"), writes=("income", "income_lines"),
     module=__name__, settings=settings, compute=compute, in_order=("income_lines",),
 )

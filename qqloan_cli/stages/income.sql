@@ -1,6 +1,6 @@
 -- income, first half: from an applicant's records to sums by month.
 -- Grain: application (a) and month; an application sees nothing later than its own day.
--- Inputs: applicants, payroll, provident_fund, bank_statements (one bucket);
+-- Inputs: applicants, payroll, provident_fund, bank_statements, credit_accounts (one bucket);
 --         income_settings (one row), line_classes, income_rules (rule_no, code, class, counts_permille): configs/income.toml;
 --         memo_rules, counterparty_rules: what the rules say of each distinct text; gross_pay: net pay of slips that give gross only.
 -- Leaves: applications, lines, bank_months, payroll_months, fund_months, bank_facts and what income_figure.sql reads besides, for the second half (income_figure.sql).
@@ -185,7 +185,10 @@ WHERE c.counts_permille > 0 OR o.line IS NOT NULL OR r.line IS NOT NULL
   OR c.class IN ('salary', 'bonus', 'gambling', 'own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment');
 
 CREATE OR REPLACE TEMP TABLE bank_months AS
-SELECT a, ago, CAST(sum(amount_fen * counts_permille) // 1000 AS BIGINT) AS income_fen
+SELECT
+  a, ago,
+  CAST(sum(amount_fen * counts_permille) FILTER (class <> 'business') // 1000 AS BIGINT) AS regular_fen,
+  CAST(sum(amount_fen * counts_permille) FILTER (class = 'business') // 1000 AS BIGINT)  AS takings_fen
 FROM lines WHERE counts_permille > 0 GROUP BY a, ago;
 
 CREATE OR REPLACE TEMP TABLE bank_facts AS
@@ -215,6 +218,25 @@ sums AS (
   GROUP BY a
 )
 SELECT *, a IN (SELECT a FROM lines WHERE circular) AS circular FROM coverage LEFT JOIN sums USING (a);
+
+-- Lenders whom the statement shows being repaid and whom the credit report does not have: under neither name the other is a part of.
+CREATE OR REPLACE TEMP TABLE undeclared AS
+WITH repaid AS (
+  SELECT DISTINCT a, counterparty_no FROM counted
+  WHERE amount_fen < 0 AND class IN ('loan_repayment', 'card_repayment') AND counterparty_no IS NOT NULL
+),
+reported AS (
+  SELECT DISTINCT x.a, c.lender
+  FROM credit_accounts c JOIN applications x ON c.applicant_id = x.applicant_id AND c.opened_at <= x.applied_on
+  WHERE c.lender <> ''
+)
+SELECT r.a, count(*) FILTER (NOT r.known) AS lenders
+FROM (
+  SELECT p.a, p.counterparty_no, bool_or(contains(n.counterparty, l.lender) OR contains(l.lender, n.counterparty)) AS known
+  FROM repaid p JOIN counterparty_rules n USING (counterparty_no) JOIN reported l ON l.a = p.a
+  GROUP BY p.a, p.counterparty_no
+) r
+GROUP BY r.a;
 
 -- Balances: every line's opening balance must be another's closing balance, but the first. That needs no order, which files often
 -- do not have within a day, and it forgives what banks round away. Accounts whose lines follow on each other as they stand

@@ -16,6 +16,7 @@ WITH sources AS (
     b.* EXCLUDE (a, statement_months),
     coalesce(k.breaks, 0)                                                             AS breaks,
     m.a IS NOT NULL                                                                   AS foreign_money,
+    u.lenders                                                                         AS undeclared_lenders,
     coalesce(e.employers, 0)                                                          AS employers,
     s
   FROM applications x
@@ -24,6 +25,7 @@ WITH sources AS (
   LEFT JOIN bank_facts b USING (a)
   LEFT JOIN balance_breaks k USING (a)
   LEFT JOIN foreign_money m USING (a)
+  LEFT JOIN undeclared u USING (a)
   LEFT JOIN employers e USING (a)
 ),
 -- Each source's word for the others: what two of them confirm counts whole, one alone counts in part.
@@ -63,19 +65,22 @@ conservative_income AS (
       OR coalesce(abs(payroll - fund) * 1000 <= s.agree_permille * greatest(payroll, fund), false)
       OR coalesce(abs(bank - fund) * 1000 <= s.agree_permille * greatest(bank, fund), false) AS agree,
     coalesce(payroll * 1000 > s.inflated_permille * bank, false)
-      OR coalesce(payroll * 1000 > s.inflated_permille * fund_most, false) AS inflated
+      OR coalesce(payroll * 1000 > s.inflated_permille * fund_most, false) AS inflated,
+    coalesce(bank * 1000 > s.inflated_permille * fund_most, false) AS above_fund
   FROM confirmed
 ),
 signs AS (
   SELECT *,
     list_filter([
       CASE WHEN inflated THEN 'I-INFLATED' END,
+      CASE WHEN above_fund AND NOT inflated THEN 'I-ABOVE-FUND' END,
       CASE WHEN circular THEN 'I-CIRCULAR' END,
       CASE WHEN breaks >= s.breaks_least THEN 'I-BALANCE-BREAK' END,
       CASE WHEN unseen THEN 'I-UNSEEN-PAY' END,
       CASE WHEN trend + 1 > s.recent_rise THEN 'I-RECENT-RISE' END,
       CASE WHEN pay_lines >= s.round_least AND round_lines * 1000 >= s.round_permille * pay_lines THEN 'I-ROUND-PAY' END,
       CASE WHEN gambling_fen * 1000 > s.gambling_permille * coalesce(income_in_window_fen, 0) AND gambling_fen > 0 THEN 'I-GAMBLING' END,
+      CASE WHEN undeclared_lenders > 0 THEN 'I-LENDER-UNDECLARED' END,
       CASE WHEN foreign_money THEN 'I-CURRENCY' END
     ], lambda sign: sign IS NOT NULL) AS flags
   FROM conservative_income
@@ -87,7 +92,7 @@ SELECT
   rule                                                              AS income_rule,
   CASE
     WHEN income_fen IS NULL THEN 'none'
-    WHEN inflated OR circular OR unseen THEN 'low'
+    WHEN inflated OR above_fund OR circular OR unseen THEN 'low'
     WHEN agree AND months_covered >= s.high_months THEN 'high'
     WHEN agree OR (rule = 'bank' AND bank_months >= s.medium_months) OR rule = 'stated-verified' THEN 'medium'
     ELSE 'low'
@@ -103,9 +108,11 @@ SELECT
   months_covered,
   cv                                                                AS income_cv,
   trend                                                             AS income_trend,
+  gap_months                                                        AS income_gap_months,
   employers,
   coalesce(own_in_fen, 0) // greatest(statement_months, 1)          AS own_transfers_fen,
   coalesce(repaid_fen, 0) // greatest(statement_months, 1)          AS statement_debt_service_fen,
+  undeclared_lenders,
   coalesce(loan_proceeds_fen, 0)                                    AS loan_proceeds_fen,
   coalesce(gambling_fen, 0)                                         AS gambling_fen,
   lowest_balance_fen,

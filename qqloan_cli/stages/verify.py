@@ -51,7 +51,7 @@ def _rules(run: Run, policy: VerifyPolicy, first_product: str | None) -> pa.Tabl
         "numbers_since": policy.id.numbers_since, "oldest_years": policy.id.oldest_years, "scope_needed": policy.consent.scope,
         "student_code": _STUDENT_CODES[policy.student[licence]], "declines_refer": policy.history.declines_90d_refer_from,
     }
-    for name in ("id", "phone", "card", "device", "contact"):
+    for name in ("id", "phone", "card", "device", "contact", "statement"):
         limits = getattr(policy.shared, name)
         row |= {f"{name}_refer": limits.refer_from, f"{name}_many": limits.many_from}
     for window in ("1d", "7d", "30d", "90d"):

@@ -153,7 +153,8 @@ WITH facts AS (
     CASE WHEN p.phone IS NOT NULL THEN coalesce(pp.kind, 'unknown') END AS phone_kind,
     CASE WHEN length(p.card) BETWEEN 16 AND 19 AND NOT regexp_matches(p.card, '[^0-9]') THEN luhn(CAST(p.card AS UBIGINT)) % 10 = 0 END AS card_digit_agrees,
     b.code AS block_code,
-    l.id_other_applicants, l.phone_other_applicants, l.card_other_applicants, l.device_other_applicants, l.contact_other_applicants,
+    l.id_other_applicants, l.phone_other_applicants, l.card_other_applicants, l.device_other_applicants, l.contact_other_applicants, l.statement_other_applicants,
+    k.least_line_hash IS NOT NULL AS has_statement,
     l.applications_1d, l.applications_7d, l.applications_30d, l.applications_90d, l.open_application, l.declines_90d
   FROM parsed AS p
   JOIN applicants AS a USING (application_id)
@@ -224,9 +225,12 @@ SELECT
     same_card: CASE WHEN card_hash IS NOT NULL THEN
       CASE WHEN card_other_applicants >= r.card_many THEN 'V-SAME-CARD-MANY' WHEN card_other_applicants >= r.card_refer THEN 'V-SAME-CARD' ELSE '' END END,
     same_device: CASE WHEN device_hash IS NOT NULL THEN
-      CASE WHEN device_other_applicants >= r.device_many THEN 'V-SAME-DEVICE-MANY' WHEN device_other_applicants >= r.device_refer THEN 'V-SAME-DEVICE' ELSE '' END END,
+      CASE WHEN device_other_applicants >= r.device_many THEN 'V-SAME-DEVICE-MANY' WHEN device_other_applicants >= r.device_refer THEN 'V-SAME-DEVICE'
+        WHEN device_other_applicants > 0 THEN 'V-SAME-DEVICE-FEW' ELSE '' END END,
     same_contact: CASE WHEN contact_hash IS NOT NULL THEN
       CASE WHEN contact_other_applicants >= r.contact_many THEN 'V-SAME-CONTACT-MANY' WHEN contact_other_applicants >= r.contact_refer THEN 'V-SAME-CONTACT' ELSE '' END END,
+    same_statement: CASE WHEN has_statement THEN
+      CASE WHEN statement_other_applicants >= r.statement_many THEN 'V-SAME-STATEMENT-MANY' WHEN statement_other_applicants >= r.statement_refer THEN 'V-SAME-STATEMENT' ELSE '' END END,
     own_contact: CASE WHEN contact_hash IS NOT NULL AND phone_hash IS NOT NULL THEN CASE WHEN contact_hash = phone_hash THEN 'V-OWN-CONTACT' ELSE '' END END,
     velocity: CASE
       WHEN applications_1d >= r.many_1d OR applications_7d >= r.many_7d OR applications_30d >= r.many_30d OR applications_90d >= r.many_90d THEN 'V-VELOCITY-MANY'
