@@ -4,15 +4,20 @@
 -- Two lines that a chance picks out of the money going out up to the application's day, the least and the largest by their hashes:
 -- of statements that are mostly the same the picked lines are mostly the same (min-hash), whoever's name stands on them. What is
 -- told to the second or with a balance happens to one person alone; on a few lines, and on pay, the innocent may agree.
+CREATE OR REPLACE TEMP TABLE asked AS
+SELECT application_id, applicant_id, CAST(applied_at AS DATE) + 1 AS until FROM applicants;
 CREATE OR REPLACE TEMP TABLE picked_lines AS
 WITH spent AS (
   SELECT applicant_id, booked_at, hash(booked_at, amount_fen, balance_fen) AS mark
   FROM bank_statements
   WHERE amount_fen < 0 AND (balance_fen IS NOT NULL OR booked_at <> date_trunc('day', booked_at))
+),
+picked AS (
+  SELECT a.rowid AS n, min(s.mark) AS least, max(s.mark) AS largest
+  FROM spent AS s JOIN asked AS a ON s.applicant_id = a.applicant_id AND s.booked_at < a.until
+  GROUP BY a.rowid HAVING count(*) >= 5
 )
-SELECT a.application_id, min(s.mark) AS least, max(s.mark) AS largest
-FROM applicants AS a JOIN spent AS s ON s.applicant_id = a.applicant_id AND s.booked_at < CAST(a.applied_at AS DATE) + 1
-GROUP BY a.application_id HAVING count(*) >= 5;
+SELECT a.application_id, p.least, p.largest FROM asked AS a JOIN picked AS p ON p.n = a.rowid;
 
 CREATE OR REPLACE TEMP VIEW known_by AS
 SELECT

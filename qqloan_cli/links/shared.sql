@@ -2,31 +2,28 @@
 -- "Earlier" is by applied_at, then by application_id. reads: everyone, hashes, past_decisions.
 -- writes: key_uses (kind, key, n), shared_keys (n), velocity (n), past (n).
 
--- Keys that stand in more than one application; all others tie nobody. A kind at a time, each as the 128 bits that it is: one kind
--- of ten million is what memory holds.
-CREATE OR REPLACE TEMP MACRO as_key(bits) AS replace(CAST(bits AS VARCHAR), '-', '');
-CREATE OR REPLACE TEMP TABLE repeated AS
-SELECT 'id' AS kind, as_key(CAST(id_hash AS UUID)) AS key FROM hashes WHERE id_hash IS NOT NULL GROUP BY CAST(id_hash AS UUID) HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'phone', as_key(CAST(phone_hash AS UUID)) FROM hashes WHERE phone_hash IS NOT NULL GROUP BY CAST(phone_hash AS UUID) HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'card', as_key(CAST(card_hash AS UUID)) FROM hashes WHERE card_hash IS NOT NULL GROUP BY CAST(card_hash AS UUID) HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'device', as_key(CAST(device_hash AS UUID)) FROM hashes WHERE device_hash IS NOT NULL GROUP BY CAST(device_hash AS UUID) HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'contact', as_key(CAST(contact_hash AS UUID)) FROM hashes WHERE contact_hash IS NOT NULL GROUP BY CAST(contact_hash AS UUID) HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'least_line', as_key(CAST(least_line_hash AS UUID)) FROM hashes WHERE least_line_hash IS NOT NULL GROUP BY CAST(least_line_hash AS UUID) HAVING count(*) > 1;
-INSERT INTO repeated SELECT 'largest_line', as_key(CAST(largest_line_hash AS UUID)) FROM hashes WHERE largest_line_hash IS NOT NULL GROUP BY CAST(largest_line_hash AS UUID) HAVING count(*) > 1;
-
+-- Keys that stand in more than one application; all others tie nobody. A kind at a time, each as 64 bits of it, for one kind of ten
+-- million is what memory holds: two keys of the same bits only come along, and are told apart from here on.
 CREATE OR REPLACE TEMP TABLE repeated_uses AS
-SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'id' AND r.key = h.id_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'phone' AND r.key = h.phone_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'card' AND r.key = h.card_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'device' AND r.key = h.device_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'contact' AND r.key = h.contact_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'least_line' AND r.key = h.least_line_hash
-UNION ALL SELECT r.kind, r.key, h.application_id FROM hashes AS h JOIN repeated AS r ON r.kind = 'largest_line' AND r.key = h.largest_line_hash;
+SELECT 'id' AS kind, id_hash AS key, application_id FROM hashes
+WHERE hash(id_hash) IN (SELECT hash(id_hash) FROM hashes WHERE id_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
+INSERT INTO repeated_uses SELECT 'phone' AS kind, phone_hash AS key, application_id FROM hashes
+WHERE hash(phone_hash) IN (SELECT hash(phone_hash) FROM hashes WHERE phone_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
+INSERT INTO repeated_uses SELECT 'card' AS kind, card_hash AS key, application_id FROM hashes
+WHERE hash(card_hash) IN (SELECT hash(card_hash) FROM hashes WHERE card_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
+INSERT INTO repeated_uses SELECT 'device' AS kind, device_hash AS key, application_id FROM hashes
+WHERE hash(device_hash) IN (SELECT hash(device_hash) FROM hashes WHERE device_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
+INSERT INTO repeated_uses SELECT 'contact' AS kind, contact_hash AS key, application_id FROM hashes
+WHERE hash(contact_hash) IN (SELECT hash(contact_hash) FROM hashes WHERE contact_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
+INSERT INTO repeated_uses SELECT 'least_line' AS kind, least_line_hash AS key, application_id FROM hashes
+WHERE hash(least_line_hash) IN (SELECT hash(least_line_hash) FROM hashes WHERE least_line_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
+INSERT INTO repeated_uses SELECT 'largest_line' AS kind, largest_line_hash AS key, application_id FROM hashes
+WHERE hash(largest_line_hash) IN (SELECT hash(largest_line_hash) FROM hashes WHERE largest_line_hash IS NOT NULL GROUP BY ALL HAVING count(*) > 1);
 
 CREATE OR REPLACE TEMP TABLE key_uses AS
 SELECT u.kind, u.key, e.n, e.in_batch, e.applicant_id, e.application_id, e.applied_at, e.day
 FROM repeated_uses AS u JOIN everyone AS e USING (application_id);
-DROP TABLE repeated; DROP TABLE repeated_uses;
+DROP TABLE repeated_uses;
 
 -- other applicants among the earlier users of each key: first uses before this one, less one's own
 CREATE OR REPLACE TEMP TABLE shared_keys AS

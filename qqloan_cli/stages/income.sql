@@ -87,8 +87,11 @@ SELECT * FROM booked ANTI JOIN counted_once USING (line);
 
 -- Moves between own accounts: the same amount out of one and into another within days, each end used once.
 CREATE OR REPLACE TEMP TABLE own_pairs AS
-WITH several_accounts AS (
-  SELECT a FROM booked GROUP BY a HAVING min(account) <> max(account)
+WITH several_accounts AS (  -- and, were rows not sorted, others too: pairs are of two accounts all the same
+  SELECT a
+  FROM (SELECT a, account, lag(a) OVER () AS before_a, lag(account) OVER () AS before_account FROM booked)
+  WHERE before_a IS DISTINCT FROM a OR before_account <> account
+  GROUP BY a HAVING count(*) > 1
 ),
 ends AS (
   SELECT b.line, b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
@@ -169,7 +172,7 @@ WHERE o.fen * 1000 >= i.fen * s.returned_permille AND o.months >= s.circular_mon
 -- The lines that tell something of income, debts or habits; what the others are for is said in bank_facts and balance_breaks.
 CREATE OR REPLACE TEMP TABLE lines AS
 SELECT
-  c.a, c.booked_at, c.ago, c.amount_fen, c.rule_no,
+  c.a, c.booked_at, c.ago, c.amount_fen, c.rule_no, c.counterparty_no,
   CAST(CASE WHEN o.line IS NOT NULL THEN 'own_transfer' WHEN r.line IS NOT NULL THEN 'salary' ELSE c.class END AS line_class) AS class,
   CASE WHEN o.line IS NOT NULL THEN 'paired' WHEN r.line IS NOT NULL THEN 'recurring' END AS by_pattern,
   o.circular IS TRUE OR (k.a IS NOT NULL AND c.amount_fen > 0 AND (c.counts_permille > 0 OR r.line IS NOT NULL)) AS circular,
@@ -222,7 +225,7 @@ SELECT *, a IN (SELECT a FROM lines WHERE circular) AS circular FROM coverage LE
 -- Lenders whom the statement shows being repaid and whom the credit report does not have: under neither name the other is a part of.
 CREATE OR REPLACE TEMP TABLE undeclared AS
 WITH repaid AS (
-  SELECT DISTINCT a, counterparty_no FROM counted
+  SELECT DISTINCT a, counterparty_no FROM lines
   WHERE amount_fen < 0 AND class IN ('loan_repayment', 'card_repayment') AND counterparty_no IS NOT NULL
 ),
 reported AS (
