@@ -51,12 +51,14 @@ def test_a_stage_without_rows_leaves_a_file_with_its_whole_schema(tmp_path):
     assert [(name, kind) for name, kind, *_ in got] == [(c.name, c.type) for c in CONTRACTS["funding"].columns]
 
 
-def test_a_session_that_was_left_holds_no_table(tmp_path):
+def test_a_session_that_was_left_holds_no_table_and_leaves_rows_in_order(tmp_path):
     base = connect()
     session, other = base.cursor(), base.cursor()
     for con in (session, other):
         con.execute('CREATE TEMP TABLE "a name" AS SELECT 1 AS x; CREATE TEMP VIEW seen AS FROM "a name"')
+    session.execute("SET preserve_insertion_order = false")
     clear(session)
+    assert other.execute("SELECT current_setting('preserve_insertion_order')").fetchall() == [(True,)]
     assert session.execute("SELECT count(*) FROM duckdb_tables()").fetchall() == [(0,)]
     assert other.execute("FROM seen").fetchall() == [(1,)]
 

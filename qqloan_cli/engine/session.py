@@ -37,8 +37,10 @@ def settle(con) -> None:
 
 
 def clear(con) -> None:
-    """Drops a session's own tables. To close it would make DuckDB give all the free memory of the process back to the system, and
-    whoever comes next asks for it again, page by page."""
+    """Drops a session's own tables, and sets back what a stage may set, for DuckDB keeps that for the whole database. To close the
+    session would make DuckDB give all the free memory of the process back to the system, and whoever comes next asks for it again,
+    page by page."""
+    con.execute("RESET preserve_insertion_order")
     for (table,) in con.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall():
         con.execute(f'DROP TABLE "{table}"')
 
