@@ -3,7 +3,8 @@
 
 -- Two lines that a chance picks out of the money going out up to the application's day, the least and the largest by their hashes:
 -- of statements that are mostly the same the picked lines are mostly the same (min-hash), whoever's name stands on them. What is
--- told to the second or with a balance happens to one person alone; on a few lines, and on pay, the innocent may agree.
+-- told to the second or with a balance happens to one person alone; on a few lines, and on pay, the innocent may agree. The hashes are
+-- DuckDB's, so runs of different versions of it find nothing in one another here.
 CREATE OR REPLACE TEMP TABLE asked AS
 SELECT application_id, applicant_id, CAST(applied_at AS DATE) + 1 AS until FROM applicants;
 CREATE OR REPLACE TEMP TABLE picked_lines AS
