@@ -42,7 +42,7 @@ def hashed_blocklist(run: Run, con) -> pa.Table:
         con.execute((_HERE / name).read_text(encoding="utf-8"))
     parts = [con.sql("SELECT kind, value AS hash, from_date, to_date FROM as_given").to_arrow_table()]
     raw = con.sql("SELECT domain, kind, value, from_date, to_date FROM to_hash").to_arrow_table()
-    for domain in sorted(set(_DOMAINS.values())):
+    for domain in sorted(pc.unique(raw["domain"]).to_pylist()):
         listed = raw.filter(pc.equal(raw["domain"], domain))
         parts.append(listed.drop_columns(["domain", "value"]).add_column(1, "hash", hasher.column(domain, listed["value"])))
     con.register("parts", pa.concat_tables(parts))

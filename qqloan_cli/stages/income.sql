@@ -94,12 +94,12 @@ WITH several_accounts AS (  -- and, were rows not sorted, others too: pairs are 
   GROUP BY a HAVING count(*) > 1
 ),
 ends AS (
-  SELECT b.line, b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
+  SELECT b.line, b.a, b.account, b.booked_at, b.amount_fen, b.balance_fen, b.rule_no, b.class, b.counts_permille, b.ago, b.src_file, b.src_row, CAST(b.booked_at AS DATE) AS on_date
   FROM counted b SEMI JOIN several_accounts USING (a)
 ),
 close_ends AS (
   SELECT
-    o.a, o.line AS out_line, i.line AS in_line, i.ago, i.rule_no,
+    o.a, o.line AS out_line, i.line AS in_line, i.ago, i.class, i.counts_permille,
     row_number() OVER (PARTITION BY o.line
       ORDER BY abs(i.on_date - o.on_date), i.booked_at, i.account, i.rule_no, i.balance_fen, i.src_file, i.src_row) AS nearest_in,
     row_number() OVER (PARTITION BY i.line
@@ -113,14 +113,14 @@ SELECT * FROM close_ends WHERE nearest_in = 1 AND nearest_out = 1;
 CREATE OR REPLACE TEMP TABLE own_lines AS
 -- A line that says salary is not believed to be a mere move for one coincidence, but is where it comes back month after month.
 WITH pay_from_self AS (
-  SELECT p.a FROM own_pairs p JOIN income_rules r USING (rule_no) CROSS JOIN income_settings s
-  WHERE r.counts_permille > 0 OR r.class = 'bonus'
+  SELECT p.a FROM own_pairs p CROSS JOIN income_settings s
+  WHERE p.counts_permille > 0 OR p.class = 'bonus'
   GROUP BY p.a HAVING count(DISTINCT p.ago) >= any_value(s.circular_months)
 ),
 believed AS (
-  SELECT p.*, f.a IS NOT NULL AND coalesce(r.counts_permille, 0) > 0 AS circular
-  FROM own_pairs p LEFT JOIN income_rules r USING (rule_no) LEFT JOIN pay_from_self f ON f.a = p.a
-  WHERE f.a IS NOT NULL OR coalesce(r.counts_permille, 0) = 0
+  SELECT p.*, f.a IS NOT NULL AND p.counts_permille > 0 AS circular
+  FROM own_pairs p LEFT JOIN pay_from_self f ON f.a = p.a
+  WHERE f.a IS NOT NULL OR p.counts_permille = 0
 )
 SELECT out_line AS line, circular FROM believed
 UNION ALL
