@@ -29,7 +29,7 @@ PLAIN = {
     "verify": {"verdict": "pass", "reasons": ["V-OK"], "checks": [{"check": "id", "outcome": "pass", "code": None}], "age_years": 35, "student": False},
     "income": {
         "monthly_income_fen": 15_000 * YUAN, "income_confidence": "high", "months_covered": 12, "income_cv": 0.1, "income_trend": 0.0,
-        "statement_months": 12, "statement_debt_service_fen": 0, "loan_proceeds_fen": 0, "gambling_fen": 0, "flags": [], "reasons": ["I-AGREED"],
+        "statement_months": 12, "statement_debt_service_fen": 0, "undeclared_debt_service_fen": None, "loan_proceeds_fen": 0, "gambling_fen": 0, "flags": [], "reasons": ["I-AGREED"],
     },
     "credit": {
         "history": "full", "open_accounts": 2, "worst_dpd_24m": 0, "overdue_months_24m": 0, "consecutive_overdue_24m": 0, "bad_status": False,

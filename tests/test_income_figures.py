@@ -284,6 +284,70 @@ def test_takings_that_go_up_and_down_are_taken_at_their_mean_and_one_good_month_
     assert pay["bank_income_fen"] == 800_000 + 63_000
 
 
+def test_costs_that_a_statement_shows_speak_for_the_margin_of_takings_and_refunds_given_lower_them(tmp_path):
+    days = months_before(6, 20, "2026-10")
+    takings = [line(day, 10_000, "收钱码经营收款") for day in days]
+
+    def with_others(folder: str, *others: dict) -> int:
+        return income(tmp_path / folder, takings + list(others))["bank_income_fen"]
+
+    assert with_others("none shown") == 630_000
+    costs = decide(tmp_path / "traced", [*takings, line(days[3], -6_000, "进货款"), line(days[3], -500, "退款")])["income_lines"]
+    assert {(row["figure"], row["class"]) for row in costs} == {("bank_income", "business"), ("bank_income", "business_cost"), ("bank_income", "refund")}
+    assert decide(tmp_path / "no takings", [line(days[3], -6_000, "进货款"), line(days[3], -500, "退款")])["income_lines"] == []
+    # six months leave 40 %, and 63 % counts as four months more: (6 * 400 + 4 * 630) / 10
+    assert with_others("heavy", *(line(day, -6_000, "进货款", "某批发行") for day in days)) == 492_000
+    # small costs are rarely all of them: the margin has a top
+    assert with_others("light", *(line(day, -100, "材料款") for day in days)) == 750_000
+    assert with_others("an order", *(line(day, -6_000, "淘宝购物") for day in days)) == 630_000
+    assert with_others("given back", *(line(day, -2_000, "退款", "顾客") for day in days)) == 8_000 * 63
+    assert with_others("all of it went", *(line(day, -12_000, "进货款", "某批发行") for day in days)) == 252_000
+
+
+def test_a_better_job_that_ended_is_not_income_and_the_change_is_dated(tmp_path):
+    def paid(yuan: float, days: list, who: str) -> list[dict]:
+        return [line(day, yuan, "代发工资", who) for day in days]
+
+    old, new = months_before(10, 10, "2026-09"), months_before(2, 10)
+    one = income(tmp_path / "worse", paid(20_000, old, EMPLOYER) + paid(9_000, new, "另一家公司"))
+    assert one["bank_income_fen"] == 1_000_000, "half of what ended lately; 9,000 and a tenth is less"
+    assert (one["employers"], one["employer_changed_on"]) == (2, new[0]) and "I-EMPLOYER-CHANGED" in one["reasons"]
+    assert income(tmp_path / "ended long ago", paid(20_000, old[:7], EMPLOYER))["monthly_income_fen"] is None
+    better = income(tmp_path / "better", paid(9_000, old, EMPLOYER) + paid(20_000, new, "另一家公司"))
+    assert better["bank_income_fen"] == 1_600_000, "two months of it are a beginning"
+    same = income(tmp_path / "one employer", salary(8000, 12))
+    assert (same["employers"], same["employer_changed_on"]) == (1, None) and "I-EMPLOYER-CHANGED" not in same["reasons"]
+    both = income(tmp_path / "two at a time", salary(8000) + [line(day, 3000, "工资", "兼职公司") for day in months_before(6, 15, "2026-10")])
+    assert (both["employers"], both["employer_changed_on"]) == (2, None)
+
+
+def test_an_employer_is_named_by_slips_else_by_the_fund_else_by_who_pays(tmp_path):
+    first, second = fund(10_000, 12)[:8], fund(10_000, 4)
+    for row, name in [(row, "甲公司") for row in first] + [(row, "乙公司") for row in second]:
+        row["employer"] = name
+    in_fund = income(tmp_path / "fund", salary(8000), fund=first + second)
+    assert (in_fund["employers"], in_fund["employer_changed_on"]) == (2, second[0]["month"])
+    in_slips = income(tmp_path / "slips", salary(8000), slips(8000), first + second)
+    assert (in_slips["employers"], in_slips["employer_changed_on"]) == (1, None)
+
+
+def test_a_fund_that_books_a_month_late_counts_whole(tmp_path):
+    assert income(tmp_path / "late", fund=fund(10_000, 8)[:-1])["fund_income_fen"] == income(tmp_path / "in time", fund=fund(10_000, 8))["fund_income_fen"]
+    assert income(tmp_path / "ended", fund=fund(10_000, 12)[:-6])["fund_income_fen"] is None
+
+
+def test_each_figure_says_how_far_it_is_to_be_trusted(tmp_path):
+    def trusted(folder: str, *evidence) -> tuple:
+        one = income(tmp_path / folder, *evidence)
+        return one["payroll_confidence"], one["fund_confidence"], one["bank_confidence"]
+
+    assert trusted("two agree", salary(8000), slips(8000)) == ("high", None, "high")
+    assert trusted("alone", salary(8000)) == (None, None, "medium")
+    assert trusted("a beginning", salary(8000, 2), (), fund(10_000)) == (None, "high", "low")
+    assert trusted("inflated slips", salary(8000), slips(20_000)) == ("low", None, "medium")
+    assert trusted("above the fund", salary(20_000), (), fund(8_000)) == (None, "medium", "low")
+
+
 def test_pay_far_above_the_fund_s_base_is_said_and_trusted_less(tmp_path):
     one = income(tmp_path / "one", salary(20_000), fund=fund(8_000))
     assert "I-ABOVE-FUND" in one["flags"] and one["income_confidence"] == "low"
@@ -300,6 +364,7 @@ def test_lenders_whom_the_credit_report_does_not_have(tmp_path, reported, lender
     accounts += [{"applicant_id": "P1", "opened_at": "2026-11-22", "lender": "某消费金融", "kind": "consumer_loan"}]  # after the application
     got = perform_stage(STAGE, tmp_path, applicants=[applicant()], bank_statements=lines, credit_accounts=accounts)["income"][0]
     assert got["undeclared_lenders"] == lenders
+    assert got["undeclared_debt_service_fen"] == (None if lenders is None else lenders * 600_000 // got["statement_months"])
     assert ("I-LENDER-UNDECLARED" in got["flags"]) == bool(lenders)
 
 

@@ -106,6 +106,11 @@ def test_income_that_is_shown_less_well_counts_for_less(bucket):
 def test_the_larger_of_two_views_of_existing_debt_counts_not_their_sum(bucket):
     rows = bucket.decide([case(account_debt_service_fen=a * YUAN, statement_debt_service_fen=s * YUAN) for a, s in ((2_000, 0), (0, 2_000), (2_000, 1_999))])
     assert len({row["steps"]["debt_to_income"]["cap_fen"] for row in rows}) == 1
+    # lenders whom the report does not have come on top of the report, not of the statement, which has them
+    undeclared = bucket.decide([case(account_debt_service_fen=a * YUAN, undeclared_debt_service_fen=u and u * YUAN, statement_debt_service_fen=s * YUAN)
+                                for a, u, s in ((2_000, 500, 700), (2_500, None, 0), (0, 700, 2_500))])
+    assert len({row["steps"]["debt_to_income"]["cap_fen"] for row in undeclared}) == 1
+    assert undeclared[0]["steps"]["debt_to_income"]["cap_fen"] < rows[0]["steps"]["debt_to_income"]["cap_fen"]
 
 
 def test_what_is_left_below_the_products_smallest_loan_is_declined(bucket):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from qqloan_cli.links import graph
 from qqloan_cli.links.graph import NEVER
 from qqloan_cli.links.neighbourhood import Pairs
+from qqloan_cli.links.rings import SHAPES, Ties, Uses, rings
 
 
 def measures(n, edges):
@@ -166,3 +167,15 @@ def test_shapes_that_are_hard_on_one_way_of_counting_or_another(shape):
     ours = measures(n, edges)
     core, triangles = {"chain": (1, 0), "star": (1, 0), "clique": (n - 1, (n - 1) * (n - 2) // 2)}[shape]
     assert set(ours["core"]) == {core} and set(ours["triangles"]) == {triangles} and set(ours["component"]) == {n}
+
+
+@pytest.mark.parametrize("pairs, shape", [
+    ([(0, 1)], "pair"), ([(0, 1), (1, 0), (0, 1)], "pair"), ([(0, 1), (0, 2), (3, 0)], "star"), ([(0, 1), (2, 1), (2, 3)], "chain"), ([(0, 1), (1, 2), (1, 3), (3, 4)], "tree"),
+    ([(0, 1), (1, 2), (2, 0)], "mesh"), ([(0, 1), (1, 2), (2, 3), (0, 3), (1, 3)], "mesh"),
+])
+def test_the_shape_of_a_ring_is_that_of_its_ties_however_often_two_are_tied(pairs, shape):
+    a, b = np.array(pairs).T
+    days, people = np.zeros(len(a), np.int64), int(max(a.max(), b.max())) + 1
+    everyone = np.arange(people)
+    found = rings(people, Ties(a, b, days, days + 9), Uses(everyone, np.zeros(people, np.int64), everyone, np.ones(people, bool)))
+    assert {SHAPES[number] for number in found.shape} == {shape} and set(found.size) == {people}

@@ -14,7 +14,7 @@ from qqloan_cli.engine.session import leaving_room, literal
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.links.neighbourhood import Asking, Pairs, by_day, by_month, money_comes_back
-from qqloan_cli.links.rings import Ties, Uses, rings
+from qqloan_cli.links.rings import SHAPES, Ties, Uses, rings
 from qqloan_cli.policy.social import SocialPolicy, load_social
 
 _HERE = Path(__file__).parent
@@ -98,10 +98,11 @@ def _rings(con) -> None:
     uses = _columns(con, "SELECT person, day, place, in_batch, n FROM member_uses ORDER BY n")
     found = rings(persons, Ties(**ties), Uses(uses["person"], uses["day"], uses["place"], uses["in_batch"]))
     tied = found.first >= 0
-    _register(con, "found_rings", {"n": uses["n"][tied], "first": found.first[tied], "ring_size": found.size[tied], "ring_ties": found.ties[tied]})
+    _register(con, "found_rings", {"n": uses["n"][tied], "first": found.first[tied], "ring_size": found.size[tied], "ring_ties": found.ties[tied],
+        "ring_shape": pa.array(SHAPES).take(pa.array(found.shape[tied]))})
     con.execute("""
         CREATE OR REPLACE TEMP TABLE ring_of AS
-        SELECT f.n, left(sha256(e.application_id), 16) AS ring_id, f.ring_size, f.ring_ties
+        SELECT f.n, left(sha256(e.application_id), 16) AS ring_id, f.ring_size, f.ring_ties, f.ring_shape
         FROM found_rings AS f JOIN member_uses AS u ON u.place = f.first JOIN everyone AS e ON e.n = u.n
     """)
     con.execute("DROP TABLE found_rings")

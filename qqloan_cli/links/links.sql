@@ -24,6 +24,7 @@ SELECT
   r.ring_id,
   r.ring_size,
   r.ring_ties,
+  r.ring_shape,
   -- graph; nobody without a tie by the day is in it
   CASE WHEN g.degree > 0 THEN g.degree END          AS degree,
   CASE WHEN g.degree > 0 THEN g.in_degree END       AS in_degree,

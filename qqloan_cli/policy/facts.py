@@ -61,7 +61,7 @@ FACTS: tuple[Fact, ...] = (
     F("gambling", _YUAN, "yuan", "money to gambling in the window", "income"),
     F("loan_proceeds", _YUAN, "yuan", "money borrowed seen in statements, in the window", "income"),
     F("statement_months", _INT, "months", "months that the statements cover", "income"),
-    F("debt_service", _YUAN, "yuan", "existing payments a month: the larger of statements and tradelines", "income, credit"),
+    F("debt_service", _YUAN, "yuan", "existing payments a month: what statements show, or tradelines and lenders that they do not have, the larger", "income, credit"),
     F("history", _TEXT, "", "none, thin or full", "credit"),
     F("open_accounts", _INT, "", "open tradelines", "credit"),
     F("worst_dpd_24m", _INT, "days", "worst days past due in 24 months", "credit"),

@@ -13,7 +13,7 @@ from qqloan_cli.policy.load import load
 
 CLASSES = (
     "salary", "bonus", "fund", "pension", "benefit", "business", "interest", "transfer_in", "transfer_out", "own_transfer",
-    "loan_proceeds", "loan_repayment", "card_repayment", "refund", "expense_claim", "cash", "investment", "gambling", "rent",
+    "loan_proceeds", "loan_repayment", "card_repayment", "refund", "expense_claim", "business_cost", "cash", "investment", "gambling", "rent",
     "consumption", "other",
 )
 NO_RULE = 32_767  # the number of a line that no rule hits: after every rule
@@ -67,11 +67,15 @@ class LineRule(_Strict):
 
 
 class Steady(_Strict):
-    """The amount reached in ``reached`` of the ``last`` whole months and the running one, of which ``share`` counts."""
+    """The amount reached in ``reached`` of the ``last`` whole months and the running one, of which ``share`` counts.
+
+    ``still_there``: and no more than what ``Present`` allows.
+    """
 
     last: int = Field(ge=1, le=36)
     reached: int = Field(ge=1)
     share: float = Share
+    still_there: bool = False
 
     @model_validator(mode="after")
     def _possible(self) -> "Steady":
@@ -80,12 +84,25 @@ class Steady(_Strict):
         return self
 
 
+class Present(_Strict):
+    """``up_to`` times the amount that ``reached`` of the ``last`` whole months and the running one still reach."""
+
+    last: int = Field(ge=1, le=12)
+    reached: int = Field(ge=1)
+    up_to: float = Field(ge=1, le=2)
+
+
 class Takings(_Strict):
-    """The mean of the ``last`` whole months, none counted above ``mean_up_to`` times the amount reached in ``reached`` of them."""
+    """The mean of the ``last`` whole months, none counted above ``mean_up_to`` times the amount reached in ``reached`` of them.
+
+    The margin is what shown costs leave, with ``counts.business`` weighing as ``usual_margin_months`` months of them.
+    """
 
     last: int = Field(ge=1, le=36)
     reached: int = Field(ge=1)
     mean_up_to: float = Field(ge=1, le=2)
+    usual_margin_months: int = Field(ge=1)
+    margin_most: float = Share
 
     @model_validator(mode="after")
     def _possible(self) -> "Takings":
@@ -137,6 +154,7 @@ class Confidence(_Strict):
 
 
 class Signs(_Strict):
+    employer_changed_months: int = Field(ge=1)
     recent_rise: float = Field(gt=1)
     round_fen: int = Field(gt=0)
     round_share: float = Share
@@ -149,6 +167,7 @@ class Signs(_Strict):
 class IncomePolicy(_Strict):
     window_months: int = Field(ge=1, le=36)
     steady: tuple[Steady, ...] = Field(min_length=1)
+    present: Present
     takings: Takings
     counts: Counts
     recurring: Recurring
@@ -164,7 +183,7 @@ class IncomePolicy(_Strict):
         codes = [rule.code for rule in self.rule]
         if len(set(codes)) != len(codes):
             raise ValueError("a rule's code is used twice")
-        if any(window.last > self.window_months for window in (*self.steady, self.takings)):
+        if any(window.last > self.window_months for window in (*self.steady, self.present, self.takings)):
             raise ValueError("a steady window is longer than window_months")
         return self
 

@@ -14,7 +14,7 @@ from qqloan_cli.reports.waterfall import basis
 from qqloan_cli.reports.words import word
 
 _CREDIT = ("history", "worst_dpd_24m", "overdue_months_24m", "utilisation", "lenders_open", "hard_inquiries_3m", "total_balance_fen")
-_SOCIAL = ("social_score", "social_band", "account_age_days", "active_days_avg", "degree", "neighbour_bad_rate", "ring_size", "ring_alert")
+_SOCIAL = ("social_score", "social_band", "account_age_days", "active_days_avg", "degree", "neighbour_bad_rate", "ring_size", "ring_shape", "ring_alert")
 
 
 def document(found: dict[str, list[dict]], reasons: dict[str, Reason], lang: str) -> dict:
@@ -90,13 +90,15 @@ def _verify(page: _Page, found: dict) -> None:
 
 def _income(page: _Page, found: dict) -> None:
     row = found["income"][0]
-    page.head(f"{page.w('income')}: {yuan(row['monthly_income_fen'])} ({page.w('income_rule')}: {row['income_rule'] or '-'}; {page.w('confidence')}: {row['income_confidence']})")
-    page.table(["figure", "value", "over_months"], [
-        [page.w("payroll"), yuan(row["payroll_income_fen"]), row["payroll_months"]], [page.w("fund"), yuan(row["fund_income_fen"]), row["fund_months"]],
-        [page.w("bank"), yuan(row["bank_income_fen"]), row["bank_months"]], [page.w("stated"), yuan(row["stated_income_fen"]), None],
-        [page.w("debt_service"), yuan(row["statement_debt_service_fen"]), row["statement_months"]],
-        [page.w("variation"), None if row["income_cv"] is None else f"{row['income_cv']:.3f}", row["months_covered"]],
-        [page.w("gaps"), None, row["income_gap_months"]],
+    page.head(f"{page.w('income')}: {yuan(row['monthly_income_fen'])} ({page.w('income_rule')}: {row['income_rule'] or '-'}; {page.w('confidence')}: {page.w(row['income_confidence'])})")
+    page.table(["figure", "value", "over_months", "confidence"], [
+        *([page.w(source), yuan(row[f"{source}_income_fen"]), row[f"{source}_months"], page.w(row[f"{source}_confidence"])] for source in ("payroll", "fund", "bank")),
+        [page.w("stated"), yuan(row["stated_income_fen"]), None, None],
+        [page.w("debt_service"), yuan(row["statement_debt_service_fen"]), row["statement_months"], None],
+        [page.w("undeclared"), yuan(row["undeclared_debt_service_fen"]), None, None],
+        [page.w("variation"), None if row["income_cv"] is None else f"{row['income_cv']:.3f}", row["months_covered"], None],
+        [page.w("gaps"), None, row["income_gap_months"], None],
+        [page.w("employer_changed"), row["employer_changed_on"], None, None],
     ], (1, 2))
     codes = list(dict.fromkeys([*row["reasons"], *row["flags"]]))
     page.table(["code", "in_words"], [[code, page.say(code)] for code in codes])
@@ -113,7 +115,7 @@ def _facts(page: _Page, row: dict, names: tuple[str, ...]) -> None:
 
 def _fact(page: _Page, name: str, value):
     if value is None or isinstance(value, str):
-        return value
+        return page.w(value)
     if isinstance(value, bool):
         return page.w("yes") if value else page.w("none")
     return yuan(value) if name.endswith("_fen") else f"{value:.3f}" if isinstance(value, float) else value

@@ -10,9 +10,10 @@ WORDS = {
     "code": ("code", "代码"), "in_words": ("in words", "说明"), "checks": ("Identity, consent and lists", "身份、授权与名单核验"),
     "check": ("check", "核验项"), "outcome": ("outcome", "结果"), "pass": ("pass", "通过"), "note": ("note", "提示"), "fail": ("fail", "不通过"),
     "not_applicable": ("not applicable", "不适用"), "income": ("Income evidence", "收入证据"), "figure": ("figure", "指标"), "value": ("value", "数值"),
-    "monthly_income": ("stable monthly income", "稳定月收入"), "income_rule": ("rule that won", "采用规则"), "confidence": ("confidence", "可信度"),
+    "monthly_income": ("stable monthly income", "稳定月收入"), "income_rule": ("rule that won", "采用规则"), "confidence": ("confidence", "可信度"), "high": ("high", "高"), "medium": ("medium", "中"), "low": ("low", "低"),
     "payroll": ("payroll", "工资单"), "fund": ("provident fund", "公积金"), "bank": ("bank statements", "银行流水"), "stated": ("stated", "自报"),
-    "over_months": ("over months", "覆盖月数"), "variation": ("variation", "波动系数"), "gaps": ("without income in between", "中断"), "debt_service": ("debt service a month", "月还款支出"),
+    "over_months": ("over months", "覆盖月数"), "variation": ("variation", "波动系数"), "gaps": ("without income in between", "中断"), "employer_changed": ("change of employer", "更换单位"),
+    "undeclared": ("to lenders not reported, a month", "未申报债务月还款"), "debt_service": ("debt service a month", "月还款支出"),
     "flags": ("flags", "异常信号"), "lines": ("lines behind it", "对应明细"), "input": ("input", "来源"), "row": ("row", "行号"),
     "date": ("date", "日期"), "class": ("taken for", "归类"), "credit": ("Credit history", "信用记录"), "social": ("Social evidence (it informs, never declines)", "社交信息（仅供参考，不得单独拒绝）"),
     "score": ("Score", "评分"), "pd": ("probability of default", "违约概率"), "points": ("points", "分值"), "grade": ("grade", "等级"),
@@ -30,7 +31,9 @@ WORDS = {
     "utilisation": ("card utilisation", "信用卡使用率"), "lenders_open": ("lenders with open loans", "未结清放款机构数"),
     "hard_inquiries_3m": ("hard inquiries, 3 months", "近3个月硬查询次数"), "total_balance_fen": ("owed in all", "负债余额"), "history": ("history", "记录"),
     "social_score": ("social score", "社交分"), "social_band": ("band", "分档"), "account_age_days": ("account age, days", "账户天数"),
-    "active_days_avg": ("active days a month", "月均活跃天数"), "degree": ("neighbours", "关联人数"), "ring_size": ("tied by shared keys", "关联团体规模"),
+    "active_days_avg": ("active days a month", "月均活跃天数"), "degree": ("neighbours", "关联人数"), "ring_size": ("tied by shared keys", "关联团体规模"), "ring_shape": ("shape of the ring", "团体形态"),
+    "pair": ("pair", "两人"), "star": ("star", "星形"), "chain": ("chain", "链形"), "tree": ("tree", "树形"), "mesh": ("mesh", "网状"),
+    "strong": ("strong", "强"), "fair": ("fair", "中"), "weak": ("weak", "弱"), "unknown": ("unknown", "未知"), "thin": ("thin", "单薄"), "full": ("full", "充分"),
     "ring_alert": ("ring alert", "团伙预警"), "neighbour_bad_rate": ("bad among neighbours, shrunk", "关联人不良率（收缩）"),
 }
 

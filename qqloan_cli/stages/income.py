@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
-from qqloan_cli.policy.income import CLASSES, IncomePolicy, Steady, Takings, classify, load_income
+from qqloan_cli.policy.income import CLASSES, IncomePolicy, Takings, classify, load_income
 from qqloan_cli.policy.load import read_toml
 from qqloan_cli.policy.tax import RateBook, Rates, load_tax, withheld
 
@@ -55,7 +55,7 @@ def _one_row(policy: IncomePolicy) -> dict[str, object]:
         "fund_alone_permille": _permille(combine.fund_alone), "fund_lag_permille": _permille(1 + combine.fund_lag), "stated_permille": _permille(combine.stated_verified),
         "unseen_after_months": combine.unseen_after_months,
         "high_months": policy.confidence.high_months, "medium_months": policy.confidence.medium_months,
-        "recent_rise": signs.recent_rise, "round_fen": signs.round_fen, "round_permille": _permille(signs.round_share),
+        "changed_months": signs.employer_changed_months, "recent_rise": signs.recent_rise, "round_fen": signs.round_fen, "round_permille": _permille(signs.round_share),
         "round_least": signs.round_lines, "gambling_permille": _permille(signs.gambling_share), "breaks_least": signs.balance_breaks,
         "balance_rounding_fen": signs.balance_rounding_fen,
     }
@@ -141,7 +141,7 @@ def _rates(task: Task, regions, dates) -> Rates:
     return Rates(task.values["rates"], [(names[pair // len(days)], days[pair % len(days)]) for pair in pairs.tolist()], of)
 
 
-def steady(months: np.ndarray, windows: tuple[Steady, ...]) -> np.ndarray:
+def steady(months: np.ndarray, policy: IncomePolicy) -> np.ndarray:
     """The steady monthly amount. ``months``: (people, months ago) in fen, the running month first. Returns fen.
 
     The best of fixed windows over ranked months: raising any month's amount cannot lower it.
@@ -149,11 +149,14 @@ def steady(months: np.ndarray, windows: tuple[Steady, ...]) -> np.ndarray:
     best = np.zeros(len(months), np.int64)
     some = np.flatnonzero(months.any(axis=1))
     filled = months[some]
-    for last in {window.last for window in windows}:
+    present = np.sort(filled[:, :policy.present.last + 1], axis=1)[:, -policy.present.reached] * _permille(policy.present.up_to) // 1000
+    for last in {window.last for window in policy.steady}:
         ranked = np.sort(filled[:, :last + 1], axis=1)
-        for window in windows:
+        for window in policy.steady:
             if window.last == last:
-                best[some] = np.maximum(best[some], ranked[:, -window.reached] * _permille(window.share) // 1000)
+                reached = ranked[:, -window.reached]
+                reached = np.minimum(reached, present) if window.still_there else reached
+                best[some] = np.maximum(best[some], reached * _permille(window.share) // 1000)
     return best
 
 
@@ -162,6 +165,19 @@ def mean_of_takings(months: np.ndarray, rule: Takings) -> np.ndarray:
     whole = months[:, 1:rule.last + 1]
     reached = np.sort(whole, axis=1)[:, -rule.reached]
     return np.minimum(whole, (reached * _permille(rule.mean_up_to) // 1000)[:, None]).sum(axis=1) // rule.last
+
+
+def margins(takings: np.ndarray, costs: np.ndarray, policy: IncomePolicy) -> np.ndarray:
+    """The part of each month's takings that is profit, per mille. ``takings``, ``costs``: (people, months ago) in fen.
+
+    Months that show costs say what they leave; the usual margin speaks for the others. More takings, or less
+    of a cost, cannot lower it.
+    """
+    usual, rule = _permille(policy.counts.business), policy.takings
+    shown = costs > 0
+    months, spent, taken = shown.sum(axis=1), costs.sum(axis=1), np.where(shown, takings, 0).sum(axis=1)
+    left = np.maximum(1000 - spent * 1000 // np.maximum(taken, 1), 0)
+    return np.minimum((months * left + rule.usual_margin_months * usual) // (months + rule.usual_margin_months), max(_permille(rule.margin_most), usual))
 
 
 def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
@@ -176,6 +192,7 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
         return np.maximum(grid, 0)
 
     payroll, regular, takings = months("payroll_months", "income_fen"), months("bank_months", "regular_fen"), months("bank_months", "takings_fen")
+    takings = takings * margins(takings, months("bank_months", "costs_fen"), policy)[:, None] // 1000
     bank = regular + takings
     stated, personal, employer = (months("fund_months", f"{side}_fen") for side in ("base", "personal", "employer"))
     rates = _rates(task, applications.column("region"), applications.column("on_month"))
@@ -184,8 +201,9 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
     variation, gaps, trend = *_variation(any_source), _trend(any_source)
     return pa.table({
         "a": np.arange(count, dtype=np.int32),
-        "payroll_fen": steady(payroll, policy.steady), "payroll_months": (payroll > 0).sum(axis=1).astype(np.int32),
-        "bank_fen": steady(regular, policy.steady) + np.maximum(steady(takings, policy.steady), mean_of_takings(takings, policy.takings)), "bank_months": (bank > 0).sum(axis=1).astype(np.int32),
+        "payroll_fen": steady(payroll, policy), "payroll_months": (payroll > 0).sum(axis=1).astype(np.int32),
+        "bank_fen": steady(regular, policy) + np.maximum(steady(takings, policy), mean_of_takings(takings, policy.takings)),
+        "bank_months": (bank > 0).sum(axis=1).astype(np.int32),
         "fund_fen": fund_least, "fund_most_fen": fund_most, "fund_capped": capped,
         "fund_months": ((stated > 0) | (personal > 0) | (employer > 0)).sum(axis=1).astype(np.int32),
         "months_covered": ((payroll > 0) | (bank > 0) | (stated > 0) | (personal > 0) | (employer > 0)).sum(axis=1).astype(np.int32),
@@ -195,9 +213,10 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
 
 def _fund_net(rates: Rates, stated, personal, employer, policy: IncomePolicy):
     """Net pay a month that the fund's base implies: at least, at most, and whether the base stands at its cap."""
-    deposit = steady(personal, policy.steady)
-    inferred = steady(np.maximum(personal, employer), policy.steady)
-    base = steady(stated, policy.steady)
+    def lasting(months: np.ndarray) -> np.ndarray:  # with the running month, or without it: it is often not booked yet
+        return np.maximum(steady(months, policy), steady(months[:, 1:], policy))
+
+    deposit, inferred, base = lasting(personal), lasting(np.maximum(personal, employer)), lasting(stated)
     least = np.where(base > 0, base, rates.fund_base(inferred, inferred))
     # The cap is met within a tenth: bases are rounded, and the cap rises each July.
     capped = least >= rates.fund_cap // 10 * 9

@@ -185,14 +185,19 @@ LEFT JOIN own_lines o ON o.line = c.line
 LEFT JOIN recurring r ON r.line = c.line
 LEFT JOIN circular k ON k.a = c.a AND k.counterparty_no = c.counterparty_no
 WHERE c.counts_permille > 0 OR o.line IS NOT NULL OR r.line IS NOT NULL
-  OR c.class IN ('salary', 'bonus', 'gambling', 'own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment');
+  OR c.class IN ('salary', 'bonus', 'gambling', 'own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment', 'business_cost')
+  OR (c.class = 'refund' AND c.amount_fen < 0);
 
+-- Takings are less what customers got back; their margin is taken later, by what the statement shows of costs.
 CREATE OR REPLACE TEMP TABLE bank_months AS
 SELECT
   a, ago,
-  CAST(sum(amount_fen * counts_permille) FILTER (class <> 'business') // 1000 AS BIGINT) AS regular_fen,
-  CAST(sum(amount_fen * counts_permille) FILTER (class = 'business') // 1000 AS BIGINT)  AS takings_fen
-FROM lines WHERE counts_permille > 0 GROUP BY a, ago;
+  CAST(sum(amount_fen * counts_permille) FILTER (class <> 'business') // 1000 AS BIGINT)  AS regular_fen,
+  CAST(sum(amount_fen) FILTER (class = 'business' OR class = 'refund') AS BIGINT)         AS takings_fen,
+  CAST(-sum(amount_fen) FILTER (class = 'business_cost') AS BIGINT)                       AS costs_fen
+FROM lines
+WHERE counts_permille > 0 OR (amount_fen < 0 AND class IN ('business_cost', 'refund'))
+GROUP BY a, ago;
 
 CREATE OR REPLACE TEMP TABLE bank_facts AS
 WITH coverage AS (
@@ -225,17 +230,18 @@ SELECT *, a IN (SELECT a FROM lines WHERE circular) AS circular FROM coverage LE
 -- Lenders whom the statement shows being repaid and whom the credit report does not have: under neither name the other is a part of.
 CREATE OR REPLACE TEMP TABLE undeclared AS
 WITH repaid AS (
-  SELECT DISTINCT a, counterparty_no FROM lines
+  SELECT a, counterparty_no, -sum(amount_fen) AS fen FROM lines
   WHERE amount_fen < 0 AND class IN ('loan_repayment', 'card_repayment') AND counterparty_no IS NOT NULL
+  GROUP BY a, counterparty_no
 ),
 reported AS (
   SELECT DISTINCT x.a, c.lender
   FROM credit_accounts c JOIN applications x ON c.applicant_id = x.applicant_id AND c.opened_at <= x.applied_on
   WHERE c.lender <> ''
 )
-SELECT r.a, count(*) FILTER (NOT r.known) AS lenders
+SELECT r.a, count(*) FILTER (NOT r.known) AS lenders, CAST(coalesce(sum(r.fen) FILTER (NOT r.known), 0) AS BIGINT) AS fen
 FROM (
-  SELECT p.a, p.counterparty_no, bool_or(contains(n.counterparty, l.lender) OR contains(l.lender, n.counterparty)) AS known
+  SELECT p.a, p.counterparty_no, any_value(p.fen) AS fen, bool_or(contains(n.counterparty, l.lender) OR contains(l.lender, n.counterparty)) AS known
   FROM repaid p JOIN counterparty_rules n USING (counterparty_no) JOIN reported l ON l.a = p.a
   GROUP BY p.a, p.counterparty_no
 ) r
@@ -290,17 +296,9 @@ CREATE OR REPLACE TEMP TABLE payroll_months AS
 SELECT a, ago, CAST(sum(net_fen) AS BIGINT) AS income_fen, min(employer) AS first_name, max(employer) AS last_name
 FROM pay_slips GROUP BY a, ago;
 
-CREATE OR REPLACE TEMP TABLE employers AS
-WITH one_or_more AS (
-  SELECT a, min(first_name) = max(last_name) AS one FROM payroll_months WHERE first_name IS NOT NULL GROUP BY a
-)
-SELECT a, 1 AS employers FROM one_or_more WHERE one
-UNION ALL
-SELECT p.a, count(DISTINCT p.employer) FROM pay_slips p SEMI JOIN (FROM one_or_more WHERE NOT one) o USING (a) GROUP BY p.a;
-
 CREATE OR REPLACE TEMP TABLE fund_payments AS
 SELECT
-  x.a, f.month, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
+  x.a, f.month, f.employer, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
   CAST(x.applied_month - (year(f.month) * 12 + month(f.month)) AS TINYINT) AS ago,
   f.src_file, f.src_row
 FROM provident_fund f
@@ -313,3 +311,32 @@ SELECT
   CAST(sum(personal_amount_fen) AS BIGINT) AS personal_fen,
   CAST(sum(employer_amount_fen) AS BIGINT) AS employer_fen
 FROM fund_payments GROUP BY a, ago;
+
+-- Employers by name, of the best source that gives any: pay slips, else the fund, else whom the statement shows paying. A change is
+-- the first pay of the one who paid last, where all others had ended by then; two at a time are a second job.
+CREATE OR REPLACE TEMP TABLE employers AS
+WITH one_or_more AS (
+  SELECT a, min(first_name) = max(last_name) AS one FROM payroll_months WHERE first_name IS NOT NULL GROUP BY a
+),
+in_fund AS (
+  SELECT a, min(employer) = max(employer) AS one FROM fund_payments ANTI JOIN one_or_more USING (a) WHERE employer <> '' GROUP BY a
+),
+in_bank AS (
+  SELECT a, min(counterparty_no) = max(counterparty_no) AS one
+  FROM lines ANTI JOIN one_or_more USING (a) ANTI JOIN in_fund USING (a)
+  WHERE class = 'salary' AND counts_permille > 0 AND counterparty_no IS NOT NULL GROUP BY a
+),
+several AS (
+  SELECT p.a, p.employer, p.pay_date AS paid_on FROM pay_slips p SEMI JOIN (FROM one_or_more WHERE NOT one) USING (a)
+  UNION ALL
+  SELECT f.a, f.employer, f.month FROM fund_payments f SEMI JOIN (FROM in_fund WHERE NOT one) USING (a)
+  UNION ALL
+  SELECT l.a, CAST(l.counterparty_no AS VARCHAR), CAST(l.booked_at AS DATE) FROM lines l SEMI JOIN (FROM in_bank WHERE NOT one) USING (a)
+  WHERE l.class = 'salary' AND l.counts_permille > 0
+),
+spells AS (
+  SELECT a, employer, min(paid_on) AS first_on, max(paid_on) AS last_on FROM several WHERE employer <> '' GROUP BY a, employer
+)
+SELECT a, 1 AS employers, CAST(NULL AS DATE) AS changed_on FROM (FROM one_or_more UNION ALL FROM in_fund UNION ALL FROM in_bank) WHERE one
+UNION ALL
+SELECT a, count(*), CASE WHEN max(first_on) > max(last_on, 2)[2] THEN max(first_on) END FROM spells GROUP BY a;

@@ -17,7 +17,10 @@ WITH sources AS (
     coalesce(k.breaks, 0)                                                             AS breaks,
     m.a IS NOT NULL                                                                   AS foreign_money,
     u.lenders                                                                         AS undeclared_lenders,
+    u.fen                                                                             AS undeclared_fen,
     coalesce(e.employers, 0)                                                          AS employers,
+    e.changed_on,
+    x.applied_on,
     s
   FROM applications x
   JOIN figures f USING (a)
@@ -61,9 +64,10 @@ conservative_income AS (
       WHEN unseen THEN 'payroll-unseen-in-bank'
       ELSE 'payroll-alone'
     END AS rule,
-    coalesce(abs(payroll - bank) * 1000 <= s.agree_permille * greatest(payroll, bank), false)
-      OR coalesce(abs(payroll - fund) * 1000 <= s.agree_permille * greatest(payroll, fund), false)
-      OR coalesce(abs(bank - fund) * 1000 <= s.agree_permille * greatest(bank, fund), false) AS agree,
+    coalesce(abs(payroll - bank) * 1000 <= s.agree_permille * greatest(payroll, bank), false) AS payroll_bank,
+    coalesce(abs(payroll - fund) * 1000 <= s.agree_permille * greatest(payroll, fund), false) AS payroll_fund,
+    coalesce(abs(bank - fund) * 1000 <= s.agree_permille * greatest(bank, fund), false)       AS bank_fund,
+    payroll_bank OR payroll_fund OR bank_fund                                                  AS agree,
     coalesce(payroll * 1000 > s.inflated_permille * bank, false)
       OR coalesce(payroll * 1000 > s.inflated_permille * fund_most, false) AS inflated,
     coalesce(bank * 1000 > s.inflated_permille * fund_most, false) AS above_fund
@@ -99,10 +103,19 @@ SELECT
   END                                                               AS income_confidence,
   payroll                                                           AS payroll_income_fen,
   payroll_months,
+  CASE WHEN payroll IS NULL THEN NULL
+    WHEN inflated OR unseen OR payroll_months < s.medium_months THEN 'low'
+    WHEN (payroll_bank OR payroll_fund) AND payroll_months >= s.high_months THEN 'high' ELSE 'medium' END  AS payroll_confidence,
   fund                                                              AS fund_income_fen,
   fund_months,
+  CASE WHEN fund IS NULL THEN NULL
+    WHEN fund_months < s.medium_months THEN 'low'
+    WHEN (payroll_fund OR bank_fund) AND fund_months >= s.high_months THEN 'high' ELSE 'medium' END        AS fund_confidence,
   bank                                                              AS bank_income_fen,
   bank_months,
+  CASE WHEN bank IS NULL THEN NULL
+    WHEN above_fund OR circular OR breaks >= s.breaks_least OR bank_months < s.medium_months THEN 'low'
+    WHEN (payroll_bank OR bank_fund) AND bank_months >= s.high_months THEN 'high' ELSE 'medium' END        AS bank_confidence,
   statement_months,
   stated_monthly_income_fen                                         AS stated_income_fen,
   months_covered,
@@ -110,9 +123,11 @@ SELECT
   trend                                                             AS income_trend,
   gap_months                                                        AS income_gap_months,
   employers,
+  changed_on                                                        AS employer_changed_on,
   coalesce(own_in_fen, 0) // greatest(statement_months, 1)          AS own_transfers_fen,
   coalesce(repaid_fen, 0) // greatest(statement_months, 1)          AS statement_debt_service_fen,
   undeclared_lenders,
+  undeclared_fen // greatest(statement_months, 1)                   AS undeclared_debt_service_fen,
   coalesce(loan_proceeds_fen, 0)                                    AS loan_proceeds_fen,
   coalesce(gambling_fen, 0)                                         AS gambling_fen,
   lowest_balance_fen,
@@ -124,7 +139,10 @@ SELECT
     WHEN (CAST(payroll IS NOT NULL AS INTEGER) + CAST(fund IS NOT NULL AS INTEGER) + CAST(bank IS NOT NULL AS INTEGER)) >= 2
       THEN CASE WHEN agree THEN 'I-AGREED' ELSE 'I-LOWER-TAKEN' END
     ELSE 'I-ONE-SOURCE'
-  END], CASE WHEN income_fen IS NOT NULL AND rule <> 'stated-verified' AND months_covered < s.medium_months THEN ['I-SHORT'] ELSE [] END, flags) AS reasons
+  END],
+  CASE WHEN income_fen IS NOT NULL AND rule <> 'stated-verified' AND months_covered < s.medium_months THEN ['I-SHORT'] ELSE [] END,
+  CASE WHEN changed_on > applied_on - to_months(s.changed_months) THEN ['I-EMPLOYER-CHANGED'] ELSE [] END,
+  flags)                                                            AS reasons
 FROM signs;
 
 -- Only lines that went into a figure, in order of what they say. Names are slow to sort and to write, so they are ENUMs: those that
@@ -155,6 +173,7 @@ WITH told AS (
   FROM lines LEFT JOIN (SELECT rule_no, CAST(code AS line_rule) AS rule FROM income_rules) r USING (rule_no)
   WHERE counts_permille > 0 OR (class = 'bonus' AND amount_fen > 0) OR (class = 'gambling' AND amount_fen < 0)
     OR class IN ('own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment')
+    OR (amount_fen < 0 AND class IN ('business_cost', 'refund') AND a IN (SELECT a FROM lines WHERE class = 'business'))  -- they lower takings
 )
 SELECT x.application_id, l.* FROM told l JOIN applications x USING (a)
 ORDER BY l.a, l.figure, l.on_date, l.amount_fen, l.class, l.rule;

@@ -72,7 +72,7 @@ SELECT
   list_contains(i.flags, 'I-BALANCE-BREAK')                                      AS balance_break,
   CAST(len(i.flags) AS INTEGER)                                                  AS income_flags,
   i.gambling_fen, i.loan_proceeds_fen, i.statement_months,
-  greatest(coalesce(c.account_debt_service_fen, 0), coalesce(i.statement_debt_service_fen, 0))
+  greatest(coalesce(c.account_debt_service_fen, 0) + coalesce(i.undeclared_debt_service_fen, 0), coalesce(i.statement_debt_service_fen, 0))
                                                                                  AS debt_service_fen, -- the same loans seen twice: not their sum
   c.history, c.open_accounts, c.worst_dpd_24m, c.overdue_months_24m, c.consecutive_overdue_24m, c.bad_status, c.currently_overdue,
   c.utilisation, c.unsecured_balance_fen, c.lenders_open, c.microloans_open, c.hard_inquiries_1m, c.hard_inquiries_3m, c.hard_inquiries_6m,

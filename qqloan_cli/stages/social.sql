@@ -54,7 +54,7 @@ SELECT
   c.paid_fen // nullif(c.paid_months, 0) AS payments_amount_avg_fen,
   w.held_fen // nullif(w.wealth_months, 0) AS wealth_avg_fen,
   coalesce(w.wealth_months, 0) AS wealth_months,
-  l.degree, l.core, l.pagerank_ppb, l.ring_size, l.ring_ties, l.money_cycle, l.neighbours_known, l.neighbours_bad,
+  l.degree, l.core, l.pagerank_ppb, l.ring_size, l.ring_shape, l.ring_ties, l.money_cycle, l.neighbours_known, l.neighbours_bad,
   l.reciprocal / nullif(l.degree, 0) AS reciprocity,
   CASE WHEN l.month_degree > 1 THEN 2 * l.triangles / (CAST(l.month_degree AS BIGINT) * (l.month_degree - 1)) END AS clustering,
   CASE WHEN l.degree IS NOT NULL
@@ -133,6 +133,7 @@ SELECT
   pagerank_ppb,
   CAST(neighbour_bad_rate AS DOUBLE)       AS neighbour_bad_rate,
   ring_size,
+  ring_shape,
   ring_alert,
   thin_file,
   list_filter([
