@@ -44,6 +44,7 @@ COMMANDS = (
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),
     Entry("rule", "rule:rule", "A policy rule or reason code, in full.", LOOK),
+    Entry("loan", "loan:app", "Work out any loan from its contract: schedule, cost.", LOOK),
     Entry("features", "features:features", "What the scorer looks at.", LOOK),
     Entry("train", "train:train", "Train and calibrate a model.", BUILD),
     Entry("generate", "generate:generate", "A coherent synthetic lender of any size, with the truth beside it.", BUILD),
