@@ -40,6 +40,7 @@ COMMANDS = (
     Entry("score", "score:score", "Probability of default, score, grade and reasons.", UNDERWRITE),
     Entry("limit", "limit:limit", "Rules, limit, price: the decision.", UNDERWRITE),
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
+    Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
     Entry("explain", "explain:explain", "One application's way through the house.", LOOK),
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),

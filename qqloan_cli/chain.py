@@ -25,11 +25,14 @@ CHAIN = (
     Step("stages.disburse", "disburse-plan"),
     Step("stages.decisions", "disburse-plan"),
 )
+# What can be asked of a whole run besides; qqloan run does not take it.
+ASIDE = (Step("asking.offers", "offers"), Step("asking.cost_table", "offers"))
 
 
 def stages(*commands: str) -> list:
     """The stages that these commands take, in order; of the whole chain where none is named."""
-    return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in CHAIN if not commands or step.command in commands]
+    steps = [step for step in (*CHAIN, *ASIDE) if step.command in commands] if commands else CHAIN
+    return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in steps]
 
 
 def settings(run) -> dict[str, Mapping[str, object]]:
@@ -44,7 +47,7 @@ def settings(run) -> dict[str, Mapping[str, object]]:
 
 def around(command: str) -> tuple[list, list, list]:
     """The stages before ``command``'s, its own, and those after."""
-    order = list(dict.fromkeys(step.command for step in CHAIN))
+    order = list(dict.fromkeys(step.command for step in (*CHAIN, *ASIDE)))
     at = order.index(command)
     before, after = order[:at], order[at + 1:]
     return (stages(*before) if before else [], stages(command), stages(*after) if after else [])

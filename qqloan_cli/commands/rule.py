@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -15,6 +16,7 @@ def rule(
     code: Annotated[Optional[str], typer.Argument(metavar="[CODE]", help="A code, e.g. R-LIAN3-LEI6 or L-CAP-INCOME; none: all rules.", show_default=False)] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")] = "en",
     facts: Annotated[bool, typer.Option("--facts", help="List the facts that a rule may name.")] = False,
+    hits: Annotated[Optional[Path], typer.Option("--hits", metavar="RUN", help="What the rules did in a run: hits, and those never hit, always hit, shadowed, overlapping.", show_default=False)] = None,
     config: Config = None,
     format: Annotated[str, typer.Option("--format", help="table or json; of the lists also jsonl, csv, parquet.")] = "table",
 ) -> int:
@@ -30,6 +32,12 @@ def rule(
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
     if facts:
         formats.emit(pa.Table.from_pylist([fact._asdict() for fact in FACTS]), format)
+        return 0
+    if hits is not None:
+        from qqloan_cli.engine.run import Run
+        from qqloan_cli.policy.usage import usage
+
+        formats.emit(usage(Run.open(hits)), format)
         return 0
     rules = load_rules(config_dir(config))
     if code is None:

@@ -362,7 +362,42 @@ DECISIONS = Contract(
     ),
 )
 
+OFFERS = Contract(
+    "offers", "application and offer", ("application_id", "offer_no"),
+    (
+        _APPLICATION,
+        C("offer_no", "SMALLINT", "1 is the nearest to what was asked for"),
+        C("product", "VARCHAR", "product"),
+        C("amount_fen", "BIGINT", "would be approved as it stands", "fen"),
+        C("term_months", "INTEGER", "term", "months"),
+        C("method", "VARCHAR", "equal_instalment, equal_principal, interest_only, bullet"),
+        C("annual_rate", "DECIMAL(9,6)", "nominal a year"),
+        C("all_in_annual_cost", "DECIMAL(9,6)", "the licence's legal figure"),
+        C("all_in_nominal", "DECIMAL(9,6)", "twelve times the monthly IRR"),
+        C("all_in_effective", "DECIMAL(9,6)", "(1 + monthly IRR)^12 - 1"),
+        C("cost_cap", "DECIMAL(9,6)", "cap in force on the date", null="none applies"),
+        C("monthly_payment_fen", "BIGINT", "largest instalment", "fen"),
+        C("less_fen", "BIGINT", "less than asked for by so much", "fen"),
+        C("longer_months", "INTEGER", "longer than asked for by so much; shorter below zero", "months"),
+    ),
+)
+
+COST_TABLE = Contract(
+    "cost_table", "application, offer and item", ("application_id", "offer_no", "item_no"),
+    (
+        _APPLICATION,
+        C("offer_no", "SMALLINT", "0: what was approved; from 1: of table offers"),
+        C("item_no", "SMALLINT", "in the order of showing"),
+        C("item", "VARCHAR", "principal, interest, monthly_fee, upfront_fee, total, late_interest, early_repayment"),
+        C("product", "VARCHAR", "product: configs/products.toml says to whom each charge goes"),
+        C("standard", "DECIMAL(9,6)", "interest and late_interest: a year on what is owed; monthly_fee: a month on the original amount; upfront_fee and early_repayment: once", null="not by a rate"),
+        C("amount_fen", "BIGINT", "in all, if every instalment is paid when it is due", "fen", "only if it happens"),
+        C("annualised", "DECIMAL(9,6)", "its part of the all-in annual cost (the licence's legal figure); total: all of it", null="principal, or only if it happens"),
+        C("contingent", "BOOLEAN", "charged only if something happens"),
+    ),
+)
+
 OUTPUTS = (
     QUARANTINE, KEYS, LINKS, VERIFY, INCOME, INCOME_LINES, CREDIT, SOCIAL, SCORE, LIMIT, LIMIT_STEPS,
-    FUNDING, FUNDING_SHARES, FUNDING_SOURCES, DISBURSE_PLAN, SCHEDULE, DECISIONS,
+    FUNDING, FUNDING_SHARES, FUNDING_SOURCES, DISBURSE_PLAN, SCHEDULE, DECISIONS, OFFERS, COST_TABLE,
 )

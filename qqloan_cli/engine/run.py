@@ -137,8 +137,8 @@ class Run:
     def is_shared(self, table: str) -> bool:
         return table in SHARED or table in _ONE_FILE
 
-    def bind(self, con, table: str, bucket: int | None = None) -> None:
-        """Makes ``table`` a view on ``con``: a bucket's rows, or everybody's with a column ``bucket``. Without a file: no rows."""
+    def bind(self, con, table: str, bucket: int | None = None, name: str | None = None) -> None:
+        """Makes ``table`` a view on ``con``, under another ``name`` where one is given: a bucket's rows, or everybody's with a column ``bucket``. Without a file: no rows."""
         if bucket is not None or self.is_shared(table):
             path = self.file(table, bucket)
             query = f"SELECT * FROM read_parquet({literal(str(path))})" if path.exists() else CONTRACTS[table].empty()
@@ -146,4 +146,4 @@ class Run:
             query = "\nUNION ALL BY NAME\n".join(
                 f"SELECT *, CAST({int(path.stem)} AS USMALLINT) AS bucket FROM read_parquet({literal(str(path))})" for path in self.whole(table)
             ) or f"SELECT *, CAST(NULL AS USMALLINT) AS bucket FROM ({CONTRACTS[table].empty()})"
-        con.execute(f'CREATE OR REPLACE TEMP VIEW "{table}" AS {query}')
+        con.execute(f'CREATE OR REPLACE TEMP VIEW "{name or table}" AS {query}')

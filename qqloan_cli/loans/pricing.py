@@ -42,7 +42,7 @@ def _blocks(count: int):
 
 def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int) -> Priced:
     asked, rate = terms.annual_rate_ppm, terms.annual_rate_ppm.copy()
-    nominal, effective, largest = _cost(terms)
+    nominal, effective, largest = cost(terms)
     legal = effective if legal_is_effective else nominal
     while True:
         over = (cap_ppm != NO_CAP) & (legal > cap_ppm)
@@ -54,10 +54,10 @@ def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_pp
         if legal_is_effective:
             excess = np.maximum(excess * 4 // 5, 1)
         rate[at] = np.maximum(rate[at] - -(-excess // step_ppm) * step_ppm, floor_ppm)
-        nominal[at], effective[at], largest[at] = _cost(replace(terms[at], annual_rate_ppm=rate[at]))
+        nominal[at], effective[at], largest[at] = cost(replace(terms[at], annual_rate_ppm=rate[at]))
 
 
-def _cost(terms: Terms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cost(terms: Terms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nominal and effective cost in millionths, rounded up at the sixth decimal, and the largest instalment."""
     plan: Schedule = schedule(terms)
     monthly = annual_cost.monthly_rate(plan)

@@ -36,6 +36,21 @@ class Tranche(Strict):
     condition: str | None = None
 
 
+class Payee(Strict):
+    en: str
+    zh: str
+
+
+class Shown(Strict):
+    """What the table of comprehensive costs says besides figures: to whom each charge goes, and what is charged only if something happens."""
+
+    interest: Payee
+    monthly_fee: Payee | None = None
+    upfront_fee: Payee | None = None
+    late_rate_times: Annotated[Decimal, Field(ge=1, le=2, decimal_places=6)]
+    early_repayment_rate: Share = Decimal(0)
+
+
 class Product(Strict):
     """Amounts in yuan, terms in months, fee rates as shares of the original amount."""
 
@@ -59,9 +74,13 @@ class Product(Strict):
     monthly_fee_rate: Share = Decimal(0)
     upfront_fee_rate: Share = Decimal(0)
     tranches: Annotated[list[Tranche], Field(min_length=1)]
+    shown: Shown
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "Product":
+        for fee in ("monthly_fee", "upfront_fee"):
+            if getattr(self, f"{fee}_rate") and getattr(self.shown, fee) is None:
+                raise ValueError(f"{fee}_rate is charged, and shown does not say to whom")
         if self.terms != sorted(set(self.terms)):
             raise ValueError("terms are not in rising order, or one stands twice")
         if self.term_usual not in self.terms:

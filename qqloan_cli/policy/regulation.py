@@ -17,7 +17,7 @@ from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load, read_toml
 from qqloan_cli.policy.products import Lender, Licence, Method, Strict, ppm
 
-Topic = Literal["price_cap", "amount_max", "term_max", "self_payment_max", "student_ban"]
+Topic = Literal["price_cap", "amount_max", "term_max", "self_payment_max", "student_ban", "cost_table"]
 Certainty = Literal["H", "M", "L"]
 OPEN = datetime.date(9999, 12, 31)
 DAY = datetime.timedelta(1)

@@ -30,8 +30,10 @@ def _codes(row: dict) -> list[str]:
 
 
 class _Page:
-    def __init__(self, reasons: dict[str, Reason], lang: str) -> None:
+    def __init__(self, reasons: dict[str, Reason], lang: str, products: dict) -> None:
         import sys
+
+        self.products = products
 
         self.console = Console() if sys.stdout.isatty() else Console(width=4_000)
         self.reasons, self.lang = reasons, lang
@@ -57,12 +59,12 @@ class _Page:
         return self.reasons[code].text(self.lang) if code in self.reasons else ""
 
 
-def show(run: Run, found: dict[str, list[dict]], reasons: dict[str, Reason], lang: str) -> None:
-    """Prints the dossier; a stage that has not run yet leaves its part out."""
-    page = _Page(reasons, lang)
+def show(run: Run, found: dict[str, list[dict]], reasons: dict[str, Reason], lang: str, products: dict) -> None:
+    """Prints the dossier; a stage that has not run yet leaves its part out. ``products``: policy/products.py, for whom charges go to."""
+    page = _Page(reasons, lang, products)
     for part, draw in (
         ("decisions", _decision), ("verify", _verify), ("income", _income), ("credit", _credit), ("social", _social), ("score", _score),
-        ("limit", _limit), ("disburse_plan", _plan), ("schedule", _schedule),
+        ("limit", _limit), ("cost_table", _cost_table), ("offers", _offers), ("disburse_plan", _plan), ("schedule", _schedule),
     ):
         if found[part]:
             draw(page, found)
@@ -151,6 +153,34 @@ def _limit(page: _Page, found: dict) -> None:
         page.table(["step", "cap", "left", "binding", "basis"], [
             [page.w(s["step"]), yuan(s["cap_fen"]), yuan(s["running_fen"]), page.w("yes") if s["binding"] else "", basis(s, found, page.lang)] for s in found["limit_steps"]
         ], (1, 2))
+
+
+def _offers(page: _Page, found: dict) -> None:
+    page.head(page.w("offers"))
+    page.table(["no", "product", "amount", "term", "annual_rate", "all_in", "monthly_payment"], [
+        [o["offer_no"], o["product"], yuan(o["amount_fen"]), o["term_months"], _share(o["annual_rate"]), _share(o["all_in_annual_cost"]), yuan(o["monthly_payment_fen"])] for o in found["offers"]
+    ], (2, 3, 4, 5, 6))
+
+
+def _cost_table(page: _Page, found: dict) -> None:
+    """As it has to be shown: every charge, its standard, to whom it goes, what it comes to; what is contingent apart; and that there is nothing else."""
+    items = [item for item in found["cost_table"] if item["offer_no"] == 0]
+    if not items:
+        return
+    page.head(page.w("cost_table"))
+    page.table(["item", "standard", "payee", "amount", "annualised"], [[page.w(f"item_{i['item']}"), _standard(page, i), _payee(page, i), yuan(i["amount_fen"]) if i["amount_fen"] is not None else page.w("if_it_happens"),
+                                                                        None if i["annualised"] is None else f"{i['annualised']:.4%}"] for i in items], (3, 4))
+    page.line(page.w("nothing_else"))
+
+
+def _standard(page: _Page, item: dict) -> str | None:
+    return None if item["standard"] is None else f"{item['standard']:.4%} {page.w('per_' + item['item'])}"
+
+
+def _payee(page: _Page, item: dict) -> str | None:
+    shown = page.products[item["product"]].shown
+    payee = getattr(shown, item["item"], None) if item["item"] in ("interest", "monthly_fee", "upfront_fee") else shown.interest if item["contingent"] else None
+    return None if payee is None else getattr(payee, page.lang)
 
 
 def _plan(page: _Page, found: dict) -> None:
