@@ -5,13 +5,15 @@ from __future__ import annotations
 import collections
 import datetime
 import random
+import shutil
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from disburse_batch import made_run, rows, table, taken
 from hypothesis import given
 from hypothesis import strategies as st
-from conftest import ROOT
+from conftest import AS_OF, ROOT, done
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.errors import ConfigError, InternalError
@@ -259,3 +261,45 @@ def test_tranches_out_of_order_are_refused():
     renovation = PRODUCTS["renovation_loan"]
     with pytest.raises(ConfigError):
         Plans.of({"renovation_loan": renovation.model_copy(update={"tranches": renovation.tranches[::-1]})}, datetime.date(2026, 11, 24))
+
+
+# --- what treasury and the partners see -----------------------------------------------------------------------------------------------
+
+def test_the_cash_calendar_is_the_plan_by_source_and_day_and_no_day_goes_below_nothing(tmp_path):
+    """A day's cash of 12 million: what does not fit on a day of any tranche waits."""
+    applications = rows(900, seed=4)
+    run = taken(made_run(tmp_path / "run", applications, config={"funding.toml": ("daily_cash = 36_000_000_000", "daily_cash = 12_000_000")}))
+    calendar = table(run, "cash_calendar")
+    planned: dict[tuple, int] = {}
+    for row in table(run, "disburse_plan"):
+        key = row["source"], row["pay_date"]
+        planned[key] = planned.get(key, 0) + row["amount_fen"]
+    assert {(row["source"], row["pay_date"]): row["out_fen"] for row in calendar} == planned
+    assert all(row["left_fen"] is None or row["left_fen"] >= 0 for row in calendar)
+    assert {row["daily_cash_fen"] for row in calendar if row["source"] == "own"} == {1_200_000_000}
+    assert any(row["queue_reason"] == "F-NO-CASH" for row in table(run, "funding"))
+
+
+def test_every_limit_is_reported_with_what_is_left_and_the_programme_with_its_gap(tmp_path):
+    run = taken(made_run(tmp_path / "run", rows(600, seed=5), config={"funding.toml": ("capacity = 36_000_000_000", "capacity = 3_000_000")}))
+    limits = {row["limit"]: row for row in table(run, "funding_limits")}
+    assert all(row["used_fen"] + row["left_fen"] == row["limit_fen"] and row["left_fen"] >= 0 for row in limits.values())
+    assert limits["capacity of own"]["shadow_price"] > 0 and "guarantees of lighthouse" in limits and "own money in joint loans" in limits
+    [programme] = table(run, "funding_programme")
+    funding = table(run, "funding")
+    assert programme["funded_fen"] == sum(row["funded_fen"] for row in funding) and programme["queued"] == sum(row["funded_fen"] == 0 for row in funding)
+    assert 0 <= programme["gap"] < 0.05 and programme["reached_yuan"] <= programme["bound_yuan"]
+
+
+def test_a_refusal_in_a_file_gives_the_loan_a_second_look_elsewhere(tmp_path, lender, lender_run):
+    """One loan that Coast Bank shares is refused by it; a refusal of tomorrow is not known yet."""
+    folder = tmp_path / "lender"
+    shutil.copytree(lender, folder)
+    mine = [row["application_id"] for path in sorted(lender_run.glob("funding_shares/*.parquet")) for row in pq.read_table(path).to_pylist() if row["source"] == "coast_bank"][:2]
+    (folder / "funding_refusals.csv").write_text(f"application_id,source,refused_at\n{mine[0]},coast_bank,{AS_OF}\n{mine[1]},coast_bank,2027-01-01\n", encoding="utf-8")
+    done("run", folder, "--out", tmp_path / "run", "--as-of", AS_OF)
+    shares: dict[str, set] = {}
+    for path in (tmp_path / "run").glob("funding_shares/*.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            shares.setdefault(row["application_id"], set()).add(row["source"])
+    assert shares[mine[0]] and "coast_bank" not in shares[mine[0]] and "coast_bank" in shares[mine[1]]

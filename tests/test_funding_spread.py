@@ -26,20 +26,21 @@ def policy(sources: dict, structures: dict, **more) -> Funding:
     })
 
 
-def loans_of(amounts, terms=None, grades=None, regions=None, pd=0.02, today=1_000_000) -> Loans:
+def loans_of(amounts, terms=None, grades=None, regions=None, pd=0.02, leaves=(1_000_000,)) -> Loans:
+    """``leaves``: millionths that leave on each day."""
     n = len(amounts)
     grades, regions = list(["A"] * n if grades is None else grades), list(["440300"] * n if regions is None else regions)
     names, places = sorted(set(grades)), sorted(set(regions) - {None})
     return Loans(
         np.array(amounts, np.int64) * YUAN, np.array(terms or [12] * n, np.int64), np.full(n, int(pd * 1e6)), np.zeros(n, np.int64),
         np.array([names.index(g) for g in grades], np.int64), np.array([-1 if r is None else places.index(r) for r in regions], np.int64),
-        ["cash_loan"], names, places, np.array([today]),
+        ["cash_loan"], names, places, np.zeros(n, np.int64), np.array(leaves)[:, None],
     )
 
 
-def fund(loans: Loans, given: Funding, licence: str = "bank"):
-    book = Book(given, licence)
-    eligible = book.eligible(loans)
+def fund(loans: Loans, given: Funding, licence: str = "bank", refused=None):
+    book = Book(given, licence, [f"day {n}" for n in range(1, len(loans.leaves_ppm) + 1)])
+    eligible = book.eligible(loans, refused)
     grouped = cohorts.gather(loans, eligible)
     plan = programme.solve(loans, grouped, book)
     return book, plan, spread(loans, eligible, grouped, plan, book)
@@ -149,10 +150,47 @@ def test_a_partners_concentration_counts_our_own_money_with_him():
     assert free.reason.tolist() == ["", "", ""]
 
 
-def test_only_the_first_tranche_needs_cash_today():
+def test_a_day_s_cash_holds_back_what_leaves_on_that_day_and_no_day_is_forgotten():
     given = policy({"own": {"capacity": 1_000, "daily_cash": 151}}, {"own": {"shares": {"own": 1}}})
     assert fund(loans_of([100, 100, 100]), given)[2].reason.tolist() == ["", "F-NO-CASH", "F-NO-CASH"]
-    assert fund(loans_of([100, 100, 100], today=500_000), given)[2].reason.tolist() == ["", "", ""]
+    assert fund(loans_of([100, 100, 100], leaves=(500_000, 500_000)), given)[2].reason.tolist() == ["", "", ""]
+    assert fund(loans_of([100, 100, 100], leaves=(200_000, 800_000)), given)[2].reason.tolist() == ["", "F-NO-CASH", "F-NO-CASH"]
+
+
+def test_a_source_that_refused_a_loan_is_not_asked_again_and_another_takes_a_second_look():
+    given = policy({"own": {"capacity": 1_000}, "bank": {"capacity": 1_000}}, {"joint": {"shares": {"own": "0.3", "bank": "0.7"}, "priority": 1}, "own": {"shares": {"own": 1}}})
+    refused = np.array([[True, False, False], [False, False, False]])  # sources in order of name: bank, own
+    book, _, found = fund(loans_of([100, 100, 100]), given, refused=refused)
+    assert names(book, found) == ["own", "joint", "joint"]
+    alone = policy({"own": {"capacity": 1_000}, "bank": {"capacity": 1_000}}, {"joint": {"shares": {"own": "0.3", "bank": "0.7"}}})
+    assert fund(loans_of([100, 100, 100]), alone, refused=refused)[2].reason.tolist() == ["F-NO-SOURCE", "", ""]
+
+
+def test_a_guarantor_stands_for_ten_times_its_net_assets_and_for_one_debtor_a_tenth_of_them():
+    """fg.mult: 10 x 30.00 less 100.00 outstanding is 200.00; one debtor 0.5 x 30.00 at most."""
+    firm = {"title_en": "G", "title_zh": "保", "net_assets": 30, "multiple": 10, "outstanding": 290}
+    given = policy({"own": {"capacity": 1_000}}, {"own": {"shares": {"own": 1}}}, guarantors={"g": {**firm, "products": ["cash_loan"], "single_share": "0.5"}})
+    assert fund(loans_of([10, 16, 7]), given)[2].reason.tolist() == ["", "F-NO-SOURCE", "F-GUARANTEE"]
+    other = policy({"own": {"capacity": 1_000}}, {"own": {"shares": {"own": 1}}}, guarantors={"g": {**firm, "products": ["renovation_loan"], "single_share": "0.5"}})
+    assert fund(loans_of([10, 16, 7]), other)[2].reason.tolist() == ["", "", ""]
+
+
+def test_a_source_shares_loans_with_the_licences_that_it_names():
+    given = policy({"own": {"capacity": 1_000}, "bank": {"capacity": 1_000, "licences": ["cfc"]}}, {"joint": {"shares": {"own": "0.3", "bank": "0.7"}, "priority": 1}, "own": {"shares": {"own": 1}}})
+    assert names(*fund(loans_of([100]), given, "bank")[::2]) == ["own"] and names(*fund(loans_of([100]), given, "cfc")[::2]) == ["joint"]
+
+
+def test_the_gap_between_whole_loans_and_the_programme_is_small_and_never_below_nothing():
+    given = policy({"own": {"capacity": 150}}, {"own": {"shares": {"own": 1}}})
+    loans = loans_of([100, 100])
+    book = Book(given, "bank")
+    eligible = book.eligible(loans)
+    grouped = cohorts.gather(loans, eligible)
+    plan = programme.solve(loans, grouped, book)
+    found = spread(loans, eligible, grouped, plan, book)
+    worth = 1 - 0.03 - 0.012
+    assert programme.reached(plan, grouped, loans, found.structure) == pytest.approx(100 * worth)
+    assert plan.worth_yuan == pytest.approx(150 * worth, abs=0.1)  # a loan of 100.00 and half another, which cannot be
 
 
 def test_a_commitment_that_cannot_be_met_is_said_and_the_rest_is_funded():
@@ -160,7 +198,14 @@ def test_a_commitment_that_cannot_be_met_is_said_and_the_rest_is_funded():
                    {"own": {"shares": {"own": 1}}, "bank": {"shares": {"bank": 1}}})
     book, plan, found = fund(loans_of([100, 100, 100], grades=["A", "A", "B"]), given)
     assert names(book, found) == ["own", "own", "bank"]
-    assert plan.notes == ("bank was promised 500 yuan and gets 100: too few approved loans that it takes, or other limits of its agreements, stand against it",)
+    assert plan.notes == ("bank was promised 500 yuan and gets 100: approved loans that it takes come to 100 of its money at most",)
+
+
+def test_limits_that_collide_with_a_commitment_are_named():
+    given = policy({"own": {"capacity": 60}, "bank": {"capacity": 800, "commitment": 500}}, {"joint": {"shares": {"own": "0.3", "bank": "0.7"}}})
+    _, plan, _ = fund(loans_of([100] * 10), given)
+    [note] = plan.notes
+    assert note.startswith("bank was promised 500 yuan and gets 1") and note.endswith("used up: capacity of own")
 
 
 def test_a_commitment_draws_loans_to_a_dearer_source():

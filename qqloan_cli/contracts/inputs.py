@@ -234,11 +234,25 @@ BLOCKLIST = Contract(
     ),
 )
 
+FUNDING_REFUSALS = Contract(
+    "funding_refusals", "application and source", ("application_id", "source", "src_file", "src_row"),
+    (
+        C("application_id", "VARCHAR", "an application of this batch"),
+        C("source", "VARCHAR", "the source of funds that looked at it and refused it (configs/funding.toml)"),
+        C("refused_at", "DATE", "when", "date", "before the batch"),
+        *_WHERE_IT_STOOD,
+    ),
+    (
+        Rule("application-id-missing", "application_id", "application_id IS NULL OR application_id = ''", "no application_id"),
+        Rule("source-missing", "source", "source IS NULL OR source = ''", "no source"),
+    ),
+)
+
 # In the order that intake reads them: applicants decide which rows of the others belong to the batch.
 INPUTS = (
     APPLICANTS, PAYROLL, PROVIDENT_FUND, BANK_STATEMENTS, CREDIT_ACCOUNTS, CREDIT_INQUIRIES,
-    WEALTH, SOCIAL_ACTIVITY, SOCIAL_EDGES, OUTCOMES, BLOCKLIST,
+    WEALTH, SOCIAL_ACTIVITY, SOCIAL_EDGES, OUTCOMES, BLOCKLIST, FUNDING_REFUSALS,
 )
 
 # Tables that everybody shares: one file, not one a bucket.
-SHARED = ("social_edges", "outcomes", "blocklist")
+SHARED = ("social_edges", "outcomes", "blocklist", "funding_refusals")

@@ -313,6 +313,46 @@ FUNDING_SOURCES = Contract(
     ),
 )
 
+FUNDING_LIMITS = Contract(
+    "funding_limits", "limit", ("limit",),
+    (
+        C("limit", "VARCHAR", "in words: capacity, cash of a day, appetite for a grade, guarantees, concentration"),
+        C("kind", "VARCHAR", "capacity, cash, grade, guarantee, concentration"),
+        C("source", "VARCHAR", "whose capacity it is", null="not a source's capacity"),
+        C("limit_fen", "BIGINT", "allowed", "fen"),
+        C("used_fen", "BIGINT", "used by the loans that are funded", "fen"),
+        C("left_fen", "BIGINT", "left", "fen"),
+        C("shadow_price", "DOUBLE", "what one more yuan of it is worth to the objective"),
+    ),
+)
+
+FUNDING_PROGRAMME = Contract(
+    "funding_programme", "run", ("applications",),
+    (
+        C("applications", "BIGINT", "approved loans that want funds"),
+        C("cohorts", "BIGINT", "groups that nothing tells apart to those who fund them"),
+        C("wanted_fen", "BIGINT", "approved", "fen"),
+        C("funded_fen", "BIGINT", "funded", "fen"),
+        C("queued", "BIGINT", "loans that wait"),
+        C("bound_yuan", "DOUBLE", "the objective at the programme's optimum: whole loans cannot beat it", "yuan"),
+        C("reached_yuan", "DOUBLE", "the objective as whole loans reach it", "yuan"),
+        C("gap", "DOUBLE", "what is lost to whole loans, of the bound", null="nothing to fund"),
+        C("notes", "VARCHAR[]", "commitments that cannot be met, and which limits collide with them"),
+    ),
+)
+
+CASH_CALENDAR = Contract(
+    "cash_calendar", "source and day", ("source", "pay_date"),
+    (
+        C("source", "VARCHAR", "who funds"),
+        C("pay_date", "DATE", "a working day on which money leaves", "date"),
+        C("tranches", "BIGINT", "tranches that it has a share in"),
+        C("out_fen", "BIGINT", "leaves", "fen"),
+        C("daily_cash_fen", "BIGINT", "what may leave on one day", "fen", "no such limit"),
+        C("left_fen", "BIGINT", "left of that: never below zero", "fen", "no such limit"),
+    ),
+)
+
 DISBURSE_PLAN = Contract(
     "disburse_plan", "application, tranche and source", ("application_id", "tranche_no", "source"),
     (
@@ -399,5 +439,5 @@ COST_TABLE = Contract(
 
 OUTPUTS = (
     QUARANTINE, KEYS, LINKS, VERIFY, INCOME, INCOME_LINES, CREDIT, SOCIAL, SCORE, LIMIT, LIMIT_STEPS,
-    FUNDING, FUNDING_SHARES, FUNDING_SOURCES, DISBURSE_PLAN, SCHEDULE, DECISIONS, OFFERS, COST_TABLE,
+    FUNDING, FUNDING_SHARES, FUNDING_SOURCES, FUNDING_LIMITS, FUNDING_PROGRAMME, CASH_CALENDAR, DISBURSE_PLAN, SCHEDULE, DECISIONS, OFFERS, COST_TABLE,
 )

@@ -20,7 +20,7 @@ from qqloan_cli.engine.session import literal
 from qqloan_cli.errors import InputError, UsageError
 
 _INPUTS = frozenset(contract.name for contract in INPUTS)
-_ONE_FILE = ("quarantine", "decisions", "funding_sources")
+_ONE_FILE = ("quarantine", "decisions", "funding_sources", "funding_limits", "funding_programme", "cash_calendar")
 APPLICANTS_A_BUCKET = 130_000
 WORTH_TWO = 8_192  # from so many on two workers are faster than one
 

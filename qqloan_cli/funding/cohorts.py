@@ -24,10 +24,11 @@ class Cohorts:
     amount_fen: np.ndarray
     eligible: np.ndarray
     loss: np.ndarray  # probability of default, weighted by amount
-    today: np.ndarray  # share that leaves on the first day, likewise
+    leaves: np.ndarray  # [C, days]: share that leaves on each day, likewise
     grade: np.ndarray  # [C, grades]: share of its amount in each grade
     product: np.ndarray  # [C, products]
     grades: list[str]
+    products: list[str]
 
     def __len__(self) -> int:
         return len(self.amount_fen)
@@ -35,6 +36,10 @@ class Cohorts:
     def grade_share(self, grade: str) -> np.ndarray:
         """Share of each cohort's amount that is of ``grade``."""
         return self.grade[:, self.grades.index(grade)] if grade in self.grades else np.zeros(len(self))
+
+    def product_share(self, products) -> np.ndarray:
+        """Share of each cohort's amount that is of these products."""
+        return self.product[:, [at for at, name in enumerate(self.products) if name in products]].sum(axis=1)
 
 
 def gather(loans: Loans, eligible: np.ndarray) -> Cohorts:
@@ -58,10 +63,10 @@ def gather(loans: Loans, eligible: np.ndarray) -> Cohorts:
     return Cohorts(
         of, amount, eligible[:, first].T.copy(),
         _sum(of, loans.amount_fen // 100 * loans.pd_ppm, count) / (whole / 100) / 1e6,
-        _sum(of, loans.amount_fen // 100 * loans.today_ppm[loans.product], count) / (whole / 100) / 1e6,
+        np.stack([_sum(of, loans.amount_fen // 100 * day[loans.leaving], count) for day in loans.leaves_ppm], axis=1) / (whole / 100)[:, None] / 1e6,
         _table(of, loans.grade, loans.amount_fen, count, grade) / whole[:, None],
         _table(of, loans.product, loans.amount_fen, count, product) / whole[:, None],
-        loans.grades,
+        loans.grades, loans.products,
     )
 
 

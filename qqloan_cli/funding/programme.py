@@ -24,7 +24,7 @@ TIE = 1e-7  # plans of equal worth are told apart by rank, so the answer does no
 class Plan:
     """``split_fen`` [cohorts, structures], whole yuan, within every limit. ``prices`` [limits]: worth of one more yuan of each.
 
-    ``worth_yuan`` is the optimum, a bound that whole loans cannot beat; ``notes`` say in words which commitments cannot be met.
+    ``worth_yuan`` is the optimum, a bound that whole loans cannot beat; ``notes`` say in words which commitments cannot be met, and why.
     """
 
     split_fen: np.ndarray
@@ -38,7 +38,7 @@ def solve(loans: Loans, cohorts: Cohorts, book: Book) -> Plan:
     value = worth(loans, cohorts, book)
     at_cohort, at_structure = np.nonzero(cohorts.eligible)
     if not len(at_cohort):
-        return Plan(np.zeros(value.shape, np.int64), np.zeros(len(book.limits)), 0.0, value, _unmet(book, {}))
+        return Plan(np.zeros(value.shape, np.int64), np.zeros(len(book.limits)), 0.0, value, _unmet(book, cohorts, {}, np.zeros(len(book.limits), bool)))
     # Shares are rounded to the fen loan by loan; a fen a loan is kept free for it.
     room = np.array([max(0, limit.fen - len(loans)) for limit in book.limits], np.float64) / UNIT
     promised = [(r, book.policy.sources[limit.source].commitment) for r, limit in enumerate(book.limits) if limit.source]
@@ -51,7 +51,8 @@ def solve(loans: Loans, cohorts: Cohorts, book: Book) -> Plan:
     prices = -result.ineqlin.marginals[len(cohorts):len(cohorts) + len(book.limits)]
     missed = {book.limits[r].source: result.x[size + k] * UNIT / 100 for k, (r, _) in enumerate(promised)}
     worth_yuan = float((value[at_cohort, at_structure] * result.x[:size]).sum()) * UNIT / 100
-    return Plan(split, np.round(np.maximum(prices, 0), 5) + 0.0, worth_yuan, value, _unmet(book, missed))
+    used_up = result.ineqlin.residual[len(cohorts):len(cohorts) + len(book.limits)] < 1e-6
+    return Plan(split, np.round(np.maximum(prices, 0), 5) + 0.0, worth_yuan, value, _unmet(book, cohorts, missed, used_up))
 
 
 def worth(loans: Loans, cohorts: Cohorts, book: Book) -> np.ndarray:
@@ -94,21 +95,44 @@ def _use(book: Book, limit, cohorts: Cohorts, at_cohort, at_structure) -> np.nda
     """What a yuan of each variable uses up of ``limit``."""
     counted = np.array([structure.shares_ppm[list(limit.counted[s])].sum() / 1e6 for s, structure in enumerate(book.structures)])
     use = counted[at_structure]
-    if limit.today:
-        use = use * cohorts.today[at_cohort]
+    if limit.day is not None:
+        use = use * cohorts.leaves[at_cohort, limit.day]
+    if limit.products is not None:
+        use = use * cohorts.product_share(limit.products)[at_cohort]
     if limit.grade is not None:
         use = use * cohorts.grade_share(limit.grade)[at_cohort]
     return use
 
 
-def _unmet(book: Book, missed: dict[str, float]) -> tuple[str, ...]:
+def reached(plan: Plan, cohorts: Cohorts, loans: Loans, structure: np.ndarray) -> float:
+    """Yuan: the objective as whole loans reach it. ``structure`` [loans]: each one's, below zero where it waits."""
+    funded = np.flatnonzero(structure >= 0)
+    return float((plan.value[cohorts.of[funded], structure[funded]] * loans.amount_fen[funded]).sum()) / 100
+
+
+def _unmet(book: Book, cohorts: Cohorts, missed: dict[str, float], used_up: np.ndarray) -> tuple[str, ...]:
+    """A sentence for each commitment that cannot be met: what it comes to, and which limits collide with it."""
     notes = []
     for name in book.sources:
         promised = book.policy.sources[name].commitment
         short = missed.get(name, promised)
-        if promised and short >= 1:
-            notes.append(
-                f"{name} was promised {promised:,} yuan and gets {promised - short:,.0f}: "
-                "too few approved loans that it takes, or other limits of its agreements, stand against it"
-            )
+        if not promised or short < 1:
+            continue
+        could = sum(_most(book, cohorts, number, name) for number in range(len(book.structures)))
+        causes = [f"approved loans that it takes come to {could:,.0f} of its money at most"] if could < promised else []
+        beside = sorted({r for structure in book.structures if name in structure.sources for r in structure.limits if used_up[r]})
+        if beside:
+            causes.append("used up: " + ", ".join(book.limits[r].label for r in beside))
+        notes.append(f"{name} was promised {promised:,} yuan and gets {promised - short:,.0f}: " + ("; ".join(causes) or "loans worth more go elsewhere"))
     return tuple(notes)
+
+
+def _most(book: Book, cohorts: Cohorts, number: int, source: str) -> float:
+    """Yuan of ``source`` that this structure could place at most, had everything else room; a cohort counts where its share is largest."""
+    if source not in book.structures[number].sources:
+        return 0.0
+    shares = {k: s.shares_ppm[s.sources.index(source)] / 1e6 for k, s in enumerate(book.structures) if source in s.sources}
+    best = max(shares, key=lambda k: (shares[k], -k))
+    others = [k for k in shares if (shares[k], -k) > (shares[number], -number)]
+    mine = cohorts.eligible[:, number] & ~cohorts.eligible[:, others].any(axis=1) if number != best else cohorts.eligible[:, number]
+    return float(cohorts.amount_fen[mine].sum()) * shares[number] / 100

@@ -8,6 +8,7 @@ appetite and a partner's concentration are all of that shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Sequence
 
 import numpy as np
 
@@ -17,7 +18,7 @@ FEN = 100
 PPM = 1_000_000
 
 # Kinds of limit, and what a loan that only they hold back is told.
-REASONS = {"capacity": "F-NO-CAPACITY", "cash": "F-NO-CASH", "concentration": "F-CONCENTRATION", "grade": "F-GRADE-LIMIT"}
+REASONS = {"capacity": "F-NO-CAPACITY", "cash": "F-NO-CASH", "concentration": "F-CONCENTRATION", "grade": "F-GRADE-LIMIT", "guarantee": "F-GUARANTEE"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Loans:
     products: list[str]
     grades: list[str]
     regions: list[str]
-    today_ppm: np.ndarray  # by product: the share of a loan that leaves on the first day
+    leaving: np.ndarray  # how each loan's money leaves: a column of leaves_ppm
+    leaves_ppm: np.ndarray  # [days, ways]: the share that leaves on each day of the plan
 
     def __len__(self) -> int:
         return len(self.amount_fen)
@@ -44,7 +46,7 @@ class Loans:
 
 @dataclass(frozen=True)
 class Limit:
-    """``source`` is set for a source's own capacity; ``grade`` where only that grade counts; ``today`` where only the first day's money does."""
+    """``source`` is set for a source's own capacity; ``grade`` and ``products`` where only those count; ``day`` where only that day's money does."""
 
     kind: str
     label: str
@@ -52,7 +54,8 @@ class Limit:
     counted: tuple[tuple[int, ...], ...]  # for each structure, positions among its sources
     source: str | None = None
     grade: str | None = None
-    today: bool = False
+    products: tuple[str, ...] | None = None
+    day: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,10 @@ class Structure:
 
 
 class Book:
-    """Sources, structures and limits of one lender. ``policy`` is a policy.funding.Funding."""
+    """Sources, structures and limits of one lender. ``policy`` is a policy.funding.Funding; ``days`` on which money leaves, in order."""
 
-    def __init__(self, policy, licence: str) -> None:
-        self.policy = policy
+    def __init__(self, policy, licence: str, days: Sequence[str] = ("the first day",)) -> None:
+        self.policy, self.days = policy, days
         self.sources = sorted(policy.sources)
         allowed = policy.allowed(licence)
         self._named = [(name, tuple(sorted(s for s, share in structure.shares.items() if share)), structure) for name, structure in allowed.items()]
@@ -89,9 +92,13 @@ class Book:
             source, alone = self.policy.sources[name], self._counted(lambda s, _, name=name: s == name)
             yield Limit("capacity", f"capacity of {name}", source.capacity * FEN, alone, source=name)
             if source.daily_cash is not None:
-                yield Limit("cash", f"daily cash of {name}", source.daily_cash * FEN, alone, today=True)
+                for day, date in enumerate(self.days):
+                    yield Limit("cash", f"cash of {name} on {date}", source.daily_cash * FEN, alone, day=day)
             for grade, yuan in sorted(source.grade_limits.items()):
                 yield Limit("grade", f"{name} in grade {grade}", yuan * FEN, alone, grade=grade)
+        for name, guarantor in sorted(self.policy.guarantors.items()):
+            room = int(guarantor.net_assets * guarantor.multiple) - guarantor.outstanding
+            yield Limit("guarantee", f"guarantees of {name}", max(0, room) * FEN, self._counted(lambda *_: True), products=tuple(guarantor.products))
         rule = self.policy.concentration
         if licence not in rule.licences:
             return
@@ -114,13 +121,21 @@ class Book:
 
         return counts
 
-    def eligible(self, loans: Loans) -> np.ndarray:
-        """Booleans [structures, loans]: every source of the structure takes the loan."""
+    def eligible(self, loans: Loans, refused: np.ndarray | None = None) -> np.ndarray:
+        """Booleans [structures, loans]: every source of the structure takes the loan, and its guarantor may stand for it.
+
+        ``refused`` [sources, loans]: sources that have looked at a loan and refused it; the others get a second look.
+        """
         takes = {name: self._takes(self.policy.sources[name], loans) for name in self.sources}
+        if refused is not None:
+            takes = {name: taken & ~refused[at] for at, (name, taken) in enumerate(takes.items())}
         out = np.ones((len(self.structures), len(loans)), bool)
         for number, structure in enumerate(self.structures):
             for source in structure.sources:
                 out[number] &= takes[source]
+        for guarantor in self.policy.guarantors.values():
+            most = int(guarantor.net_assets * guarantor.single_share) * FEN
+            out &= ~(_among(loans, guarantor.products) & (loans.amount_fen > most))
         return out
 
     @staticmethod
@@ -151,13 +166,20 @@ class Book:
         for at, number in enumerate(limits):
             limit = self.limits[number]
             counted = shares[:, list(limit.counted[structure])].sum(axis=1)
-            if limit.today:
-                today = loans.today_ppm[loans.product[rows]]
-                counted = np.minimum(counted, counted * today // PPM + 1)
+            if limit.day is not None:
+                share = loans.leaves_ppm[limit.day][loans.leaving[rows]]
+                counted = np.where(share > 0, np.minimum(counted, counted * share // PPM + 1), 0)
+            if limit.products is not None:
+                counted = np.where(_among(loans, limit.products)[rows], counted, 0)
             if limit.grade is not None:
                 counted = np.where(loans.grade[rows] == _code(loans.grades, limit.grade), counted, 0)
             out[:, at] = counted
         return out
+
+
+def _among(loans: Loans, products: Sequence[str]) -> np.ndarray:
+    """Booleans [loans]: the product is one of these."""
+    return np.array([name in products for name in loans.products] + [False])[loans.product]
 
 
 def _code(names: list[str], name: str) -> int:

@@ -86,7 +86,7 @@ def _reasons(loans: Loans, eligible: np.ndarray, book: Book, chosen: np.ndarray,
     """Why each waits: of the structures that would take it, the one with least in the way says; cash before capacity, as it comes back first."""
     reason = np.full(len(loans), "", object)
     waiting = np.flatnonzero(chosen == WAITS)
-    kinds = ["cash", "grade", "concentration", "capacity"]  # from the least to the most
+    kinds = ["cash", "grade", "guarantee", "concentration", "capacity"]  # from the least to the most
     said = np.array([REASONS[kind] for kind in kinds] + ["F-NO-SOURCE"], object)
     for rows in _blocks(waiting):
         worst = np.full(len(rows), len(kinds), np.int64)

@@ -75,9 +75,21 @@ class Plans:
         """[P + 1, months]: the common due dates."""
         return due_dates(self.first_due, months, self.due_day)
 
-    def today_ppm(self, product: str) -> int:
-        """The share of a loan that leaves on the first day."""
-        return int(self.share_ppm[self.products.index(product) if product in self.products else -1, 0])
+    def days(self) -> np.ndarray:
+        """The days on which money leaves, in order."""
+        return np.unique(self.pay_date[self.share_ppm > 0])
+
+    def leaving(self, products: list[str], product: np.ndarray, term_months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How each loan's money leaves: a way for each, and the ways as shares in millionths [days, ways]. ``product``: codes into ``products``."""
+        plan = np.array([self.products.index(name) if name in self.products else -1 for name in products] + [-1], np.int64)[product]
+        in_time = term_months[:, None] > self.skipped[plan]
+        key = (plan + 1) * 2**self.most + in_time @ (1 << np.arange(self.most))
+        _, first, way = np.unique(key, return_index=True, return_inverse=True)
+        shares = self.split(plan[first], term_months[first], np.full(len(first), 1_000_000, np.int64))
+        leaves = np.zeros((len(self.days()), len(first)), np.int64)
+        for tranche in range(self.most):
+            np.add.at(leaves, (np.searchsorted(self.days(), self.pay_date[plan[first], tranche]) % len(leaves), np.arange(len(first))), shares[:, tranche])
+        return way.ravel(), leaves
 
 
 def _checked(name: str, tranches: list[Tranche]) -> list[Tranche]:

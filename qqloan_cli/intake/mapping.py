@@ -221,6 +221,7 @@ NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "social_activity": (("applicant_id",), ("month",)),
     "social_edges": (("src",), ("dst",)),
     "outcomes": (("applicant_id",), ("observed_at",)),
+    "funding_refusals": (("application_id",), ("source",)),
     "blocklist": (("kind",), ("value",)),
 }
 

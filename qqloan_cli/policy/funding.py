@@ -20,7 +20,8 @@ class _Strict(BaseModel):
 
 
 class Source(_Strict):
-    """Amounts in yuan, rates a year, shares of a loan. An absent list takes everything; ``regions`` are prefixes of region codes."""
+    """Amounts in yuan, rates a year, shares of a loan. An absent list takes everything; ``regions`` are prefixes of region codes;
+    ``licences``: of lenders with whom it shares a loan."""
 
     title_en: str
     title_zh: str
@@ -32,6 +33,7 @@ class Source(_Strict):
     cost_of_funds: Annotated[Decimal, Field(ge=0, lt=1)]
     min_share: Share = Decimal(0)
     max_share: Share = Decimal(1)
+    licences: list[str] | None = None
     products: list[str] | None = None
     grades: list[str] | None = None
     regions: list[str] | None = None
@@ -53,6 +55,18 @@ class Source(_Strict):
         if self.kind == "own" and self.partner_group is not None:
             raise ValueError("the lender's own money has no partner_group")
         return self
+
+
+class Guarantor(_Strict):
+    """Who stands for the loans of ``products``: in all ``multiple`` times its net assets, less ``outstanding``; for one debtor ``single_share`` of them. Yuan."""
+
+    title_en: str
+    title_zh: str
+    products: Annotated[list[str], Field(min_length=1)]
+    net_assets: Yuan
+    multiple: Annotated[Decimal, Field(gt=0, le=15)]
+    single_share: Share
+    outstanding: Yuan = 0
 
 
 class Structure(_Strict):
@@ -92,6 +106,7 @@ class Funding(_Strict):
     own_share_min: dict[str, Share] = {}
     sources: dict[str, Source]
     structures: dict[str, Structure]
+    guarantors: dict[str, Guarantor] = {}
     concentration: Concentration
     priority: Priority = Priority()
 
@@ -126,7 +141,8 @@ class Funding(_Strict):
         partner, own = self.partner_share_min.get(licence, Decimal(0)), self.own_share_min.get(licence, Decimal(0))
         return {
             name: structure for name, structure in sorted(self.structures.items(), key=lambda item: (item[1].priority, item[0]))
-            if not self.is_joint(structure) or (1 - self.own_share(structure) >= partner and self.own_share(structure) >= own)
+            if all(self.sources[source].licences is None or licence in self.sources[source].licences for source, share in structure.shares.items() if share)
+            and (not self.is_joint(structure) or (1 - self.own_share(structure) >= partner and self.own_share(structure) >= own))
         }
 
 

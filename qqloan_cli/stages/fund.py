@@ -20,26 +20,29 @@ from qqloan_cli.policy.products import load_lender, load_products
 def settings(run: Run) -> dict:
     plans = Plans.of(load_products(run.config_dir), run.as_of)
     run.warn(plans.warnings)
-    return {"book": Book(load_funding(run.config_dir), load_lender(run.config_dir).licence), "dates": plans}
+    return {"book": Book(load_funding(run.config_dir), load_lender(run.config_dir).licence, [str(day) for day in plans.days()]), "dates": plans, "batch": pa.table({"as_of": pa.array([run.as_of], pa.date32())})}
 
 
 def compute(task: Task) -> None:
     book: Book = task.values["book"]
     task.script(STAGE.sql_file)
     approved = task.con.sql("FROM approved_loans").to_arrow_table()
+    refused = _refused(task, approved, book)
     task.con.execute("DROP TABLE approved_loans")
     with leaving_room(task.con):
         loans = _loans(approved, task.values["dates"])
-        eligible = book.eligible(loans)
+        eligible = book.eligible(loans, refused)
         grouped = cohorts.gather(loans, eligible)
         plan = programme.solve(loans, grouped, book)
         found = spread(loans, eligible, grouped, plan, book)
+        _leave(task, "funding_programme", _programme(loans, grouped, plan, found))
         del eligible, grouped
     task.run.warn([{"ref": "commitment-missed", "text": note} for note in plan.notes])
     _leave(task, "funding", _funding(approved, found))
     shares = _shares(approved, loans, found, book)
     _leave(task, "funding_shares", shares)
     _leave(task, "funding_sources", _sources(shares, plan, book))
+    _leave(task, "funding_limits", _limits(plan, found, book))
 
 
 def _leave(task: Task, name: str, table: pa.Table) -> None:
@@ -54,9 +57,21 @@ def _loans(approved: pa.Table, plans: Plans) -> Loans:
     number = {name: approved[name].to_numpy() for name in ("amount_fen", "term_months", "pd_ppm")}
     return Loans(
         number["amount_fen"].astype(np.int64), number["term_months"].astype(np.int64), number["pd_ppm"].astype(np.int64),
-        product, grade, region, products, grades, regions,
-        np.array([plans.today_ppm(name) for name in products], np.int64),
+        product, grade, region, products, grades, regions, *plans.leaving(products, product, number["term_months"].astype(np.int64)),
     )
+
+
+def _refused(task: Task, approved: pa.Table, book: Book) -> np.ndarray | None:
+    """Booleans [sources, loans]: who has refused which of the approved loans; None where nobody has refused any."""
+    said = task.con.sql("SELECT place, source FROM refusals").to_arrow_table()
+    if not len(said):
+        return None
+    out = np.zeros((len(book.sources), len(approved)), bool)
+    place, source = said["place"].to_numpy(), said["source"].to_pylist()
+    for at, name in zip(place.tolist(), source):
+        if name in book.sources:
+            out[book.sources.index(name), at] = True
+    return out
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -100,6 +115,24 @@ def _shares(approved: pa.Table, loans: Loans, found: Spread, book: Book) -> pa.T
     })
 
 
+def _programme(loans: Loans, grouped: cohorts.Cohorts, plan: programme.Plan, found: Spread) -> pa.Table:
+    bound, got = plan.worth_yuan, programme.reached(plan, grouped, loans, found.structure)
+    waits = found.structure == WAITS
+    return pa.table({
+        "applications": [len(loans)], "cohorts": [len(grouped)], "wanted_fen": [int(loans.amount_fen.sum())], "funded_fen": [int(loans.amount_fen[~waits].sum())],
+        "queued": [int(waits.sum())], "bound_yuan": [round(bound, 2)], "reached_yuan": [round(got, 2)],
+        "gap": pa.array([max(round((bound - got) / bound, 6), 0.0) if bound > 0 else None], pa.float64()), "notes": pa.array([list(plan.notes)], pa.list_(pa.string())),
+    })
+
+
+def _limits(plan: programme.Plan, found: Spread, book: Book) -> pa.Table:
+    return pa.table({
+        "limit": [limit.label for limit in book.limits], "kind": [limit.kind for limit in book.limits], "source": pa.array([limit.source for limit in book.limits], pa.string()),
+        "limit_fen": [limit.fen for limit in book.limits], "used_fen": [limit.fen - int(room) for limit, room in zip(book.limits, found.room_fen)],
+        "left_fen": found.room_fen, "shadow_price": plan.prices,
+    })
+
+
 def _sources(shares: pa.Table, plan: programme.Plan, book: Book) -> pa.Table:
     code = shares["source"].combine_chunks().indices.to_numpy()
     amount = shares["amount_fen"].to_numpy()
@@ -118,6 +151,6 @@ def _sources(shares: pa.Table, plan: programme.Plan, book: Book) -> pa.Table:
 
 
 STAGE = Stage(
-    name="fund", kind="gather", reads=("limit",), writes=("funding", "funding_shares", "funding_sources"),
+    name="fund", kind="gather", reads=("limit", "funding_refusals"), writes=("funding", "funding_shares", "funding_sources", "funding_limits", "funding_programme"),
     module=__name__, settings=settings, compute=compute,
 )

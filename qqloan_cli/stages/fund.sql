@@ -1,5 +1,5 @@
 -- fund: the approved loans in the order in which they are served.
--- Grain: approved application. Reads: limit (everybody, with bucket). Leaves: approved_loans; fund.py does the rest.
+-- Grain: approved application. Reads: limit, funding_refusals (everybody, with bucket). Leaves: approved_loans, refusals; fund.py does the rest.
 -- The best score comes first, at equal scores who applied earlier; the application's id only decides what nothing else does.
 
 CREATE OR REPLACE TEMP TABLE approved_loans AS
@@ -15,3 +15,9 @@ SELECT
 FROM "limit"
 WHERE decision = 'approve' AND amount_fen > 0
 ORDER BY score DESC NULLS LAST, applied_at, application_id;
+
+-- Sources that have looked at a loan and refused it, by the loan's place in that order: the others get a second look.
+CREATE OR REPLACE TEMP TABLE refusals AS
+SELECT DISTINCT a.rowid AS place, r.source
+FROM funding_refusals r JOIN approved_loans a USING (application_id) CROSS JOIN batch b
+WHERE r.refused_at IS NULL OR r.refused_at <= b.as_of;
