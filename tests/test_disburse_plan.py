@@ -6,6 +6,7 @@ import collections
 import datetime
 import random
 import shutil
+from decimal import Decimal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -19,6 +20,8 @@ from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.errors import ConfigError, InternalError
 from qqloan_cli.funding.tranches import AT_LEAST, Plans
 from qqloan_cli.loans.calendar import Calendar
+from qqloan_cli.loans.contract import Contract
+from qqloan_cli.loans.instalments import instalments
 from qqloan_cli.policy.products import load_products
 
 
@@ -303,3 +306,36 @@ def test_a_refusal_in_a_file_gives_the_loan_a_second_look_elsewhere(tmp_path, le
         for row in pq.read_table(path).to_pylist():
             shares.setdefault(row["application_id"], set()).add(row["source"])
     assert shares[mine[0]] and "coast_bank" not in shares[mine[0]] and "coast_bank" in shares[mine[1]]
+
+
+def test_a_product_s_own_roundings_and_months_free_of_principal_are_in_its_schedules(tmp_path):
+    """Bridge loans as they are; cash loans in whole yuan, rounded up, three months of interest first: as the contract's own arithmetic has it."""
+    config = {"products.toml": ('principal_free_months = 0             # first months that pay interest alone\npayment_rounding = "half_up" ',
+                                'principal_free_months = 3\npayment_unit = 1.00\npayment_rounding = "up" ')}
+    settled = (ROOT / "configs/products.toml").read_text(encoding="utf-8")
+    assert settled.count("payment_unit = 0.01") == 1
+    run = made_run(tmp_path / "run", rows(200, seed=6), config=config)
+    toml = run.config_dir / "products.toml"
+    text = toml.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("payment_unit = 0.01")]
+    toml.write_text("\n".join(lines).replace("terms = [3, 6, 9,", "terms = [6, 9,"), encoding="utf-8")
+    taken(run)
+    loans = {row["application_id"]: row for row in table(run, "limit")}
+    due: dict[str, list] = {}
+    for row in table(run, "schedule"):
+        due.setdefault(row["application_id"], []).append(row)
+    checked = collections.Counter()
+    for application, instalment_rows in due.items():
+        loan = loans[application]
+        if loan["product"] == "renovation_loan":  # two tranches
+            continue
+        cash = loan["product"] == "cash_loan"
+        contract = Contract(
+            principal=Decimal(loan["amount_fen"]) / 100, annual_rate=loan["annual_rate"], instalments=loan["term_months"], start="2026-11-25", method=loan["method"],
+            **({"payment_rounding": "up", "payment_unit": "1.00", "principal_free": 3} if cash else {}),
+        )
+        wanted = [(int(i.principal * 100), int(i.interest * 100)) for i in instalments(contract)]
+        got = [(row["principal_fen"], row["interest_fen"]) for row in sorted(instalment_rows, key=lambda row: row["instalment_no"])]
+        assert got == wanted, application
+        checked[loan["product"]] += 1
+    assert min(checked["cash_loan"], checked["bridge_loan"]) > 10

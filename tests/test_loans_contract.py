@@ -44,13 +44,15 @@ def one(**settings) -> list:
 MODES = st.sampled_from(["half_up", "half_even", "up", "down"])
 
 
-@given(st.integers(1, 10**9), st.integers(0, 360_000), st.integers(1, 48), st.sampled_from(METHODS), MODES, MODES, st.sampled_from([1, 10, 100]), st.sampled_from([1, 100]))
-def test_the_fast_way_over_whole_books_gives_the_same_to_the_fen(fen, ppm, months, method, payment, interest, payment_unit, interest_unit):
+@given(st.integers(1, 10**9), st.integers(0, 360_000), st.integers(1, 48), st.sampled_from(METHODS), MODES, MODES, st.sampled_from([1, 10, 100]), st.sampled_from([1, 100]), st.integers(0, 47))
+def test_the_fast_way_over_whole_books_gives_the_same_to_the_fen(fen, ppm, months, method, payment, interest, payment_unit, interest_unit, free):
+    free %= months
     rounding = Rounding(payment, interest, payment_unit, interest_unit)
-    fast = schedule(Terms(np.array([fen]), np.array([ppm]), np.array([months]), np.array([METHODS.index(method)])), rounding)
+    fast = schedule(Terms(np.array([fen]), np.array([ppm]), np.array([months]), np.array([METHODS.index(method)]), principal_free=np.array([free])), rounding)
     rows = instalments(Contract(
         principal=Decimal(fen) / 100, annual_rate=Decimal(ppm) / 1_000_000, instalments=months, start=datetime.date(2026, 1, 31), method=method,
         payment_rounding=payment, interest_rounding=interest, payment_unit=Decimal(payment_unit) / 100, interest_unit=Decimal(interest_unit) / 100,
+        principal_free=free,
     ))
     assert [(int(row.principal * 100), int(row.interest * 100)) for row in rows] == list(zip(fast.principal_fen[0].tolist(), fast.interest_fen[0].tolist()))
 

@@ -16,7 +16,7 @@ from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.loans.pricing import BLOCK, cost
-from qqloan_cli.loans.schedule import METHODS, Terms, schedule
+from qqloan_cli.loans.schedule import METHODS, Rounding, Terms, by_rounding, schedule_by
 from qqloan_cli.policy.products import load_lender, load_products, ppm
 
 ITEMS = ("principal", "interest", "monthly_fee", "upfront_fee", "total", "late_interest", "early_repayment")
@@ -26,10 +26,11 @@ def settings(run: Run) -> dict[str, object]:
     products, lender = load_products(run.config_dir), load_lender(run.config_dir)
     return {
         "legal_is_effective": lender.legal_cost[lender.licence] == "effective",
+        "roundings": [Rounding.of(product) for product in products.values()],
         "product_fees": pa.Table.from_pylist([{
-            "product": name, "method_code": METHODS.index(product.method), "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
+            "product": name, "place": place, "principal_free": product.principal_free_months, "method_code": METHODS.index(product.method), "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
             "late_times_ppm": ppm(product.shown.late_rate_times), "early_ppm": ppm(product.shown.early_repayment_rate),
-        } for name, product in products.items()]),
+        } for place, (name, product) in enumerate(products.items())]),
     }
 
 
@@ -45,8 +46,8 @@ def compute(task: Task, only: str | None = None) -> None:
         WHERE CAST($only AS VARCHAR) IS NULL OR l.application_id = $only
         ORDER BY l.application_id, l.offer_no
     """, params={"only": only}).to_arrow_table()
-    parts = [_items(loans.slice(start, BLOCK), task.values["legal_is_effective"]) for start in range(0, len(loans), BLOCK)]
-    task.con.register("_items", pa.concat_tables(parts) if parts else _items(loans, False))
+    parts = [_items(loans.slice(start, BLOCK), task.values) for start in range(0, len(loans), BLOCK)]
+    task.con.register("_items", pa.concat_tables(parts) if parts else _items(loans, task.values))
     task.con.execute("""
         CREATE OR REPLACE TEMP TABLE cost_table AS
         SELECT application_id, offer_no, item_no, item, product, CAST(CAST(standard_ppm AS DECIMAL(18,0)) * CAST(0.000001 AS DECIMAL(7,6)) AS DECIMAL(12,6)) AS standard,
@@ -56,16 +57,21 @@ def compute(task: Task, only: str | None = None) -> None:
     task.con.unregister("_items")
 
 
-def _items(loans: pa.Table, legal_is_effective: bool) -> pa.Table:
+def _items(loans: pa.Table, values) -> pa.Table:
     """Rows of every item of ``loans`` that is charged, in millionths."""
     column = {name: loans.column(name).to_numpy().astype(np.int64) for name in loans.column_names if name not in ("application_id", "product")}
     amount, zero = column["amount_fen"], np.zeros(len(loans), np.int64)
     monthly = (amount * column["monthly_fee_ppm"] + 500_000) // 1_000_000
     upfront = (amount * column["upfront_fee_ppm"] + 500_000) // 1_000_000
-    terms = Terms(amount, column["rate_ppm"], column["term_months"], column["method_code"], monthly, upfront)
-    of_interest = _legal(replace(terms, monthly_fee_fen=zero, upfront_fee_fen=zero), legal_is_effective)
-    with_monthly = np.where(monthly > 0, _legal(replace(terms, upfront_fee_fen=zero), legal_is_effective), of_interest)
-    interest = schedule(terms).interest_fen.sum(axis=1) if len(loans) else zero
+    terms = Terms(amount, column["rate_ppm"], column["term_months"], column["method_code"], monthly, upfront, principal_free=column["principal_free"])
+
+    def legal(terms: Terms) -> np.ndarray:
+        which = 1 if values["legal_is_effective"] else 0
+        return by_rounding(column["place"], values["roundings"], lambda rows, rounding: {"cost": cost(terms[rows], rounding)[which]})["cost"] if len(terms) else zero
+
+    of_interest = legal(replace(terms, monthly_fee_fen=zero, upfront_fee_fen=zero))
+    with_monthly = np.where(monthly > 0, legal(replace(terms, upfront_fee_fen=zero)), of_interest)
+    interest = schedule_by(terms, column["place"], values["roundings"]).interest_fen.sum(axis=1) if len(loans) else zero
     fees = monthly * column["term_months"]
     # item: standard, amount, part, whether it is there, whether it is contingent
     rows = {
@@ -86,13 +92,6 @@ def _items(loans: pa.Table, legal_is_effective: bool) -> pa.Table:
             "standard_ppm": whole(standard), "amount_fen": whole(fen), "part_ppm": whole(part), "contingent": pa.repeat(contingent, len(at)),
         }))
     return pa.concat_tables(parts)
-
-
-def _legal(terms: Terms, is_effective: bool) -> np.ndarray:
-    if not len(terms):
-        return np.zeros(0, np.int64)
-    nominal, effective, _ = cost(terms)
-    return effective if is_effective else nominal
 
 
 def cost_table_of(run: Run, application_id: str, bucket: int, offers: list[dict]) -> list[dict]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qqloan_cli.loans import annual_cost
-from qqloan_cli.loans.schedule import Schedule, Terms, schedule
+from qqloan_cli.loans.schedule import Rounding, Schedule, Terms, schedule
 
 PPM = 1_000_000
 NO_CAP = -1
@@ -26,10 +26,10 @@ class Priced:
     over_cap: np.ndarray
 
 
-def price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int) -> Priced:
+def price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int, rounding: Rounding = Rounding()) -> Priced:
     """Costs of the terms as given; where the legal figure passes ``cap_ppm`` (NO_CAP: none), at the highest rate
     that whole steps down reach under it."""
-    found = [_price(terms[part], cap_ppm[part], legal_is_effective, floor_ppm, step_ppm) for part in _blocks(len(terms))]
+    found = [_price(terms[part], cap_ppm[part], legal_is_effective, floor_ppm, step_ppm, rounding) for part in _blocks(len(terms))]
     if not found:
         none = np.zeros(0, np.int64)
         return Priced(none, none, none, none, none.astype(bool), none.astype(bool))
@@ -40,9 +40,9 @@ def _blocks(count: int):
     return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
 
 
-def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int) -> Priced:
+def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int, rounding: Rounding) -> Priced:
     asked, rate = terms.annual_rate_ppm, terms.annual_rate_ppm.copy()
-    nominal, effective, largest = cost(terms)
+    nominal, effective, largest = cost(terms, rounding)
     legal = effective if legal_is_effective else nominal
     while True:
         over = (cap_ppm != NO_CAP) & (legal > cap_ppm)
@@ -54,12 +54,12 @@ def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_pp
         if legal_is_effective:
             excess = np.maximum(excess * 4 // 5, 1)
         rate[at] = np.maximum(rate[at] - -(-excess // step_ppm) * step_ppm, floor_ppm)
-        nominal[at], effective[at], largest[at] = cost(replace(terms[at], annual_rate_ppm=rate[at]))
+        nominal[at], effective[at], largest[at] = cost(replace(terms[at], annual_rate_ppm=rate[at]), rounding)
 
 
-def cost(terms: Terms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cost(terms: Terms, rounding: Rounding = Rounding()) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Nominal and effective cost in millionths, rounded up at the sixth decimal, and the largest instalment."""
-    plan: Schedule = schedule(terms)
+    plan: Schedule = schedule(terms, rounding)
     monthly = annual_cost.monthly_rate(plan)
     return _up(annual_cost.nominal(monthly)), _up(annual_cost.effective(monthly)), plan.payment_fen.max(axis=1)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Callable
 
 import numpy as np
 
@@ -34,6 +35,39 @@ class Rounding:
     payment_unit_fen: int = 1
     interest_unit_fen: int = 1
 
+    @classmethod
+    def of(cls, product) -> "Rounding":
+        """As a product of configs/products.toml has it (policy/products.py)."""
+        return cls(product.payment_rounding, product.interest_rounding, int(product.payment_unit * 100), int(product.interest_unit * 100))
+
+
+def by_rounding(codes: np.ndarray, roundings: list[Rounding], work: Callable) -> dict[str, np.ndarray]:
+    """``work(rows, rounding)``, arrays [n] by name, for the loans of each rounding, put together again in their order.
+    ``codes`` [n] say whose rounding a loan has; where all are the same, nothing is taken apart."""
+    distinct = sorted(set(roundings), key=roundings.index)
+    if len(distinct) == 1:
+        return work(slice(None), distinct[0])
+    of = np.array([distinct.index(rounding) for rounding in roundings], np.int64)[codes]
+    whole: dict[str, np.ndarray] = {}
+    for number, rounding in enumerate(distinct):
+        rows = np.flatnonzero(of == number)
+        for name, values in work(rows, rounding).items():
+            whole.setdefault(name, np.zeros((len(codes), *values.shape[1:]), values.dtype))[rows] = values
+    return whole
+
+
+def schedule_by(terms: Terms, codes: np.ndarray, roundings: list[Rounding]) -> Schedule:
+    """``schedule``, where loans have roundings of their own."""
+    months = terms.months
+
+    def some(rows, rounding: Rounding) -> dict[str, np.ndarray]:
+        made = schedule(terms[rows], rounding)
+        if made.principal_fen.shape[1] == months:
+            return {name: getattr(made, name) for name in ("principal_fen", "interest_fen", "fee_fen")}
+        return {name: np.pad(getattr(made, name), ((0, 0), (0, months - made.principal_fen.shape[1]))) for name in ("principal_fen", "interest_fen", "fee_fen")}
+
+    return Schedule(**by_rounding(codes, roundings, some), terms=terms)
+
 
 def _one(value: int):
     return field(default_factory=lambda: np.full(1, value, np.int64))
@@ -45,7 +79,8 @@ class Terms:
 
     ``annual_rate_ppm``: nominal a year in millionths (0.24 is 240,000). ``method``: the codes above.
     ``monthly_fee_fen`` is due with every instalment, ``upfront_fee_fen`` with the first. ``first_days``: length of the first period
-    (30/360), 30 being a month; an odd one changes the first interest alone, and no repayment of principal.
+    (30/360), 30 being a month; an odd one changes the first interest alone, and no repayment of principal. ``principal_free``: first
+    months that pay interest alone, fewer than there are (interest_only and bullet pay none before their end as it is).
     """
 
     principal_fen: np.ndarray
@@ -55,6 +90,7 @@ class Terms:
     monthly_fee_fen: np.ndarray = _one(0)
     upfront_fee_fen: np.ndarray = _one(0)
     first_days: np.ndarray = _one(MONTH_DAYS)
+    principal_free: np.ndarray = _one(0)
 
     def __post_init__(self) -> None:
         shape = np.shape(self.principal_fen)
@@ -69,6 +105,8 @@ class Terms:
             return
         if min(int(getattr(self, name).min()) for name in self.__dataclass_fields__) < 0 or int(self.term_months.min()) < 1:
             raise ValueError("terms: nothing below zero, and at least one month")
+        if (self.principal_free >= self.term_months).any():
+            raise ValueError("principal_free: fewer months than there are")
         if int(self.method.max()) > BULLET:
             raise ValueError(f"method: {', '.join(METHODS)} are 0 to {BULLET}")
         months = int(self.term_months.max()) if (self.method == BULLET).any() else 1
@@ -125,6 +163,7 @@ def _month_by_month(terms: Terms, rounding: Rounding, principal: np.ndarray, int
     # What the others repay each month but the last: an equal share, or nothing.
     part = np.where(terms.method == EQUAL_PRINCIPAL, _rounded_share(terms, rounding), 0)[others]
     balance, ending = terms.principal_fen.copy(), _ending(terms.term_months)
+    most_free = int(terms.principal_free.max())
     for month in range(terms.months):
         due, paid = interest[month], principal[month]
         _interest(balance, terms.annual_rate_ppm, None, rounding, due)
@@ -133,6 +172,8 @@ def _month_by_month(terms: Terms, rounding: Rounding, principal: np.ndarray, int
             paid[others] = part
         np.maximum(paid, 0, out=paid)
         np.minimum(paid, balance, out=paid)
+        if month < most_free:
+            paid[terms.principal_free > month] = 0
         paid[ending[month]] = balance[ending[month]]
         balance -= paid  # past its term a loan's balance is zero, so are its interest and principal
     interest[0] = _interest(terms.principal_fen, terms.annual_rate_ppm, terms.first_days, rounding)
@@ -160,7 +201,7 @@ def _interest(balance: np.ndarray, rate_ppm: np.ndarray, days, rounding: Roundin
 
 def _rounded_share(terms: Terms, rounding: Rounding) -> np.ndarray:
     unit = rounding.payment_unit_fen
-    return divide(terms.principal_fen, terms.term_months * unit, rounding.payment) * unit
+    return divide(terms.principal_fen, (terms.term_months - terms.principal_free) * unit, rounding.payment) * unit
 
 
 def _gather_at_end(terms: Terms, rounding: Rounding, interest: np.ndarray, fee: np.ndarray) -> None:
@@ -182,10 +223,10 @@ def level_payment(terms: Terms, rounding: Rounding = Rounding()) -> np.ndarray:
     Worked out in float64, whose error is far below a fen; where it falls so near
     a rounding boundary that the error could decide, whole numbers decide.
     """
-    unit = rounding.payment_unit_fen
+    unit, repaying = rounding.payment_unit_fen, terms.term_months - terms.principal_free
     rate = terms.annual_rate_ppm / YEAR_PPM
     with np.errstate(divide="ignore", invalid="ignore"):
-        exact = terms.principal_fen * rate / -np.expm1(-terms.term_months * np.log1p(rate)) / unit
+        exact = terms.principal_fen * rate / -np.expm1(-repaying * np.log1p(rate)) / unit
     free = terms.annual_rate_ppm == 0
     exact[free] = 0.0
     whole = np.floor(exact)
@@ -197,7 +238,7 @@ def level_payment(terms: Terms, rounding: Rounding = Rounding()) -> np.ndarray:
     level[free] = _rounded_share(terms, rounding)[free]
     at = np.flatnonzero(near & ~free)
     if len(at):
-        cases, which = np.unique(np.stack([terms.principal_fen[at], terms.annual_rate_ppm[at], terms.term_months[at]]), axis=1, return_inverse=True)
+        cases, which = np.unique(np.stack([terms.principal_fen[at], terms.annual_rate_ppm[at], repaying[at]]), axis=1, return_inverse=True)
         level[at] = np.array([_exact_level(*map(int, case), rounding) for case in cases.T], np.int64)[which.ravel()]
     return level
 

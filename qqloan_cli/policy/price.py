@@ -68,7 +68,8 @@ def payments(price: Price, limits: Limits, products: dict[str, Product]) -> list
     rows = []
     for name, product in products.items():
         for term in product.terms:
-            months = term if product.method in ("equal_instalment", "equal_principal") else max(term, limits.payment.at_once_counts_months)
+            repaying = term - product.principal_free_months
+            months = repaying if product.method in ("equal_instalment", "equal_principal") else max(term, limits.payment.at_once_counts_months)
             for grade in (grade.grade for grade in limits.grade):
                 rate = price.products[name].rate_ppm(grade, term)
                 stressed = rate + ppm(limits.payment.stress)

@@ -16,6 +16,8 @@ Licence = Literal["bank", "cfc", "microloan_network", "microloan"]
 Method = Literal["equal_instalment", "equal_principal", "interest_only", "bullet"]
 Yuan = Annotated[int, Field(ge=0)]
 Share = Annotated[Decimal, Field(ge=0, le=1, decimal_places=6)]
+Rounded = Literal["half_up", "half_even", "up", "down"]
+Unit = Annotated[Decimal, Field(gt=0, le=100, decimal_places=2)]
 PPM = 1_000_000
 
 
@@ -74,6 +76,11 @@ class Product(Strict):
     monthly_fee_rate: Share = Decimal(0)
     upfront_fee_rate: Share = Decimal(0)
     tranches: Annotated[list[Tranche], Field(min_length=1)]
+    principal_free_months: Annotated[int, Field(ge=0)] = 0
+    payment_rounding: Rounded = "half_up"
+    payment_unit: Unit = Decimal("0.01")
+    interest_rounding: Rounded = "half_up"
+    interest_unit: Unit = Decimal("0.01")
     shown: Shown
 
     @model_validator(mode="after")
@@ -83,6 +90,10 @@ class Product(Strict):
                 raise ValueError(f"{fee}_rate is charged, and shown does not say to whom")
         if self.terms != sorted(set(self.terms)):
             raise ValueError("terms are not in rising order, or one stands twice")
+        if self.principal_free_months >= self.terms[0]:
+            raise ValueError("principal_free_months leaves the shortest term no month that repays")
+        if self.principal_free_months and self.method in ("interest_only", "bullet"):
+            raise ValueError(f"principal_free_months says nothing to {self.method}")
         if self.term_usual not in self.terms:
             raise ValueError("term_usual is none of the terms")
         if not 0 < self.amount_min <= self.amount_max:

@@ -12,7 +12,7 @@ from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import InternalError
 from qqloan_cli.funding.payees import MERCHANT_PAPERS, Payees
 from qqloan_cli.funding.tranches import Plans
-from qqloan_cli.loans.schedule import Rounding, Terms, schedule
+from qqloan_cli.loans.schedule import Rounding, Terms, schedule_by
 from qqloan_cli.loans.shares import largest_remainder, over_tranches
 from qqloan_cli.policy.funding import load_funding
 from qqloan_cli.policy.products import load_lender, load_products
@@ -28,6 +28,9 @@ def settings(run: Run) -> dict:
     return {
         "plans": pa.table({"product": pa.array(plans.products, pa.string()), "plan": pa.array(range(len(plans.products)), pa.int64())}),
         "dates": plans,
+        # The last is an unknown product's.
+        "roundings": [*(Rounding.of(products[name]) for name in plans.products), Rounding()],
+        "free": np.array([*(products[name].principal_free_months for name in plans.products), 0], np.int64),
         "sources": sorted(load_funding(run.config_dir).sources),
         "payees": Payees.of(products, lender, load_regulation(run.config_dir), run.as_of),
     }
@@ -53,7 +56,7 @@ def compute(task: Task) -> None:
     loan, number = np.nonzero(by_number)
     tranches = _Tranches(loan, number, by_number[loan, number], plans.skipped[of["plan"][loan], number])
     task.con.register("disburse_plan", _plan(task, ids, of, by_number, plans))
-    task.con.register("schedule", _schedule(ids, of, by_number, tranches, plans))
+    task.con.register("schedule", _schedule(task, ids, of, by_number, tranches, plans))
 
 
 def _plan(task: Task, ids: pa.Array, of: dict, by_number: np.ndarray, plans: Plans) -> pa.Table:
@@ -93,20 +96,21 @@ def _conditions(plans: Plans, plan: np.ndarray, number: np.ndarray, to_merchant:
     return _chosen(texts, ((plan % len(plans.conditions)) * plans.most + number) * 2 + to_merchant)
 
 
-def _schedule(ids: pa.Array, of: dict, by_number: np.ndarray, tranches: _Tranches, plans: Plans) -> pa.Table:
+def _schedule(task: Task, ids: pa.Array, of: dict, by_number: np.ndarray, tranches: _Tranches, plans: Plans) -> pa.Table:
     """A tranche is repaid on the loan's common due dates, over those that are left when it is paid."""
     loan, number = tranches.loan, tranches.number
     plan = of["plan"][loan]
     fees = {name: largest_remainder(of[name], by_number)[loan, number] for name in ("monthly_fee_fen", "upfront_fee_fen")} if len(ids) else {}
     terms = Terms(
         tranches.principal_fen, of["annual_rate_ppm"][loan], of["term_months"][loan] - tranches.skipped, of["method"][loan],
-        first_days=plans.first_days[plan, number], **fees,
+        first_days=plans.first_days[plan, number], principal_free=_free(task, of, plan, loan, tranches.skipped), **fees,
     )
+    codes = plan % len(task.values["roundings"])
     dates = plans.due_dates(terms.months + int(tranches.skipped.max(initial=0)))
     parts = []
     for start in range(0, max(len(loan), 1), _BLOCK):  # memory that was touched is used again
         some = slice(start, start + _BLOCK)
-        row, month, money = _instalments(terms[some])
+        row, month, money = _instalments(terms[some], codes[some], task.values["roundings"])
         first = np.ones(len(row), bool)
         first[1:] = row[1:] != row[:-1]
         at = np.arange(len(row))
@@ -120,9 +124,14 @@ def _schedule(ids: pa.Array, of: dict, by_number: np.ndarray, tranches: _Tranche
     return pa.concat_tables(parts)
 
 
-def _instalments(terms: Terms) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+def _free(task: Task, of: dict, plan: np.ndarray, loan: np.ndarray, skipped: np.ndarray) -> np.ndarray:
+    """Months of interest alone that a tranche still has, when it is paid after some of them."""
+    return np.clip(task.values["free"][plan] - skipped, 0, of["term_months"][loan] - skipped - 1)
+
+
+def _instalments(terms: Terms, codes: np.ndarray, roundings: list[Rounding]) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """(row of ``terms``, month from 0, fen of each kind) of every instalment that falls due, row by row."""
-    made = schedule(terms, Rounding())
+    made = schedule_by(terms, codes, roundings)
     due = np.ascontiguousarray(made.due)
     row, month = np.nonzero(due)
     return row, month, {name: np.ascontiguousarray(getattr(made, name))[due] for name in ("principal_fen", "interest_fen", "fee_fen")}

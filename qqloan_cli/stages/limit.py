@@ -15,8 +15,8 @@ import pyarrow as pa
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import IntegrityError
-from qqloan_cli.loans.pricing import NO_CAP, price
-from qqloan_cli.loans.schedule import METHODS, Terms
+from qqloan_cli.loans.pricing import NO_CAP, Priced, price
+from qqloan_cli.loans.schedule import METHODS, Rounding, Terms, by_rounding
 from qqloan_cli.policy.limits import FEN, load_limits
 from qqloan_cli.policy.price import load_price, payments
 from qqloan_cli.policy.products import Product, load_lender, load_products, ppm
@@ -56,6 +56,7 @@ def settings(run: Run) -> dict[str, object]:
         }]),
         "rule_book": rules.table(),
         "step_book": pa.Table.from_pylist([{"step_no": number, "step": step, "code": code} for number, (step, code) in enumerate(STEPS, 1)]),
+        "roundings": [Rounding.of(product) for product in products.values()],
         "product_book": pa.Table.from_pylist([_product(place, name, product) for place, (name, product) in enumerate(products.items())]),
         "product_terms": pa.Table.from_pylist([{"product": name, "term_months": term} for name, product in products.items() for term in product.terms]),
         "product_purposes": _names("purpose", [(name, purpose) for name, product in products.items() for purpose in sorted(set(product.purposes))]),
@@ -74,7 +75,7 @@ def _product(place: int, name: str, product: Product) -> dict:
         "place": place, "product": name, "kind": product.kind, "method": product.method, "method_code": METHODS.index(product.method),
         "amount_min_fen": product.amount_min * FEN, "amount_max_fen": product.amount_max * FEN, "amount_step_fen": product.amount_step * FEN,
         "term_usual": product.term_usual, "age_min": product.age_min, "age_max": product.age_max, "age_max_at_end": product.age_max_at_end,
-        "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
+        "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate), "principal_free": product.principal_free_months,
     }
 
 
@@ -105,10 +106,15 @@ def _price_offers(task: Task) -> None:
     column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names if name != "cost_cap_ppm"}
     terms = Terms(
         column["offered_fen"], column["rate_ppm"], column["term_months"], column["method_code"], column["monthly_fee_fen"], column["upfront_fee_fen"],
+        principal_free=column["principal_free"],
     )
     caps = wanted["cost_cap_ppm"].fill_null(NO_CAP).to_numpy().astype(np.int64)
     floor_ppm, step_ppm = task.values["cut"]
-    priced = price(terms, caps, task.values["legal_is_effective"], floor_ppm, step_ppm)
+
+    def price_some(rows: np.ndarray | slice, rounding: Rounding) -> dict[str, np.ndarray]:
+        return vars(price(terms[rows], caps[rows], task.values["legal_is_effective"], floor_ppm, step_ppm, rounding))
+
+    priced = Priced(**by_rounding(column["product_place"], task.values["roundings"], price_some))
     offers = pa.table({
         "place": wanted["place"],
         "annual_rate_ppm": priced.annual_rate_ppm,

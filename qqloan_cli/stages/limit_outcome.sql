@@ -85,6 +85,8 @@ SELECT
   w.rate_ppm,
   k.cost_cap_ppm,
   p.method_code,
+  p.place                                                                        AS product_place,
+  p.principal_free,
   (w.offered_fen * p.monthly_fee_ppm + 500_000) // 1_000_000                     AS monthly_fee_fen, -- to the nearest fen
   (w.offered_fen * p.upfront_fee_ppm + 500_000) // 1_000_000                     AS upfront_fee_fen
 FROM waterfall w
