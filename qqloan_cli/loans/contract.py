@@ -7,7 +7,6 @@ gives the same to the fen and a thousand times faster; a test holds them togethe
 
 from __future__ import annotations
 
-import calendar
 import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from qqloan_cli.loans.day_counts import DAY_COUNTS, MONTHS, thirty_european
+from qqloan_cli.loans.day_counts import DAY_COUNTS, MONTHS, moved, thirty_european
 from qqloan_cli.loans.settings import SETTINGS
 
 Date = datetime.date
@@ -85,6 +84,7 @@ class Contract(_Strict):
     interest_unit: Unit
     remainder: str
     balance: str
+    time_count: str
     principal_free: Annotated[int, Field(ge=0)]
     drawdowns: tuple[Drawdown, ...]
     rate_changes: tuple[RateChange, ...]
@@ -144,8 +144,8 @@ class Contract(_Strict):
             return [first + datetime.timedelta(self.every_days * k) for k in range(self.instalments)]
         day = self.due_day or (self.first_due or self.start).day
         months = self.every_months
-        first = _in_month(self.first_due or self.start, 0 if self.first_due else months, day) if self.due_day or not self.first_due else self.first_due
-        return [_in_month(first, k * months, day) for k in range(self.instalments)]
+        first = moved(self.first_due or self.start, 0 if self.first_due else months, day) if self.due_day or not self.first_due else self.first_due
+        return [moved(first, k * months, day) for k in range(self.instalments)]
 
     def paid_on(self, due: list[Date]) -> list[Date]:
         """The due dates moved to working days, as the State Council announces them."""
@@ -172,19 +172,13 @@ class Contract(_Strict):
         if self.every_months is None:  # weeks of a year of 52, days of one of 365
             return Fraction((end - start).days, self.every_days) / self.periods_a_year()
         months, day = self.every_months, self.due_day or (self.first_due or self.start).day
-        whole, at, before = 0, end, _in_month(due, -months, day)
+        whole, at, before = 0, end, moved(due, -months, day)
         while end == due and before >= start:
             whole, at = whole + 1, before
-            before = _in_month(due, -months * (whole + 1), day)
+            before = moved(due, -months * (whole + 1), day)
         share = Fraction(whole * months, 12)
         if at == start:
             return share
         if self.broken_period == "actual":
-            return share + Fraction((at - start).days * months, (_in_month(due, -months * whole, day) - before).days * 12)
+            return share + Fraction((at - start).days * months, (moved(due, -months * whole, day) - before).days * 12)
         return share + thirty_european(start, at)
-
-
-def _in_month(date: Date, months: int, day: int) -> Date:
-    """``day`` of the month that lies so many months on from ``date``'s, or that month's last."""
-    year, month = divmod(date.year * 12 + date.month - 1 + months, 12)
-    return Date(year, month + 1, min(day, calendar.monthrange(year, month + 1)[1]))

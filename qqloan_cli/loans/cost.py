@@ -11,6 +11,7 @@ import numpy as np
 
 from qqloan_cli.loans import annual_cost
 from qqloan_cli.loans.contract import Contract
+from qqloan_cli.loans.day_counts import TIME_COUNTS, us_unit_periods
 from qqloan_cli.loans.instalments import EXACT, FEN, Instalment, charge, instalments
 
 
@@ -19,7 +20,8 @@ class Cost:
     """Money in yuan. Shares a year, None where there is no rate (less comes back than was paid out).
 
     ``nominal``: the periodic internal rate times the periods of a year. ``effective``: that rate compounded over a year.
-    ``effective_act_365``: the internal rate of the dated flows. ``simple``: what it costs over the principal really used, day by day.
+    ``dated``: the internal rate of the dated flows, time measured by the contract's ``time_count``. ``simple``: what it costs over the
+    principal really used, day by day.
     """
 
     received: Decimal
@@ -29,7 +31,8 @@ class Cost:
     repaid: Decimal
     nominal: float | None
     effective: float | None
-    effective_act_365: float | None
+    dated: float | None
+    time_count: str
     simple: float | None
 
     @property
@@ -48,7 +51,6 @@ def _cost(contract: Contract, rows: list[Instalment]) -> Cost:
     drawn[0] = (drawn[0][0], drawn[0][1] - sum((charge(contract, each) for each in held_back), Decimal(0)))
     flows = [*drawn, *((row.pay_date, -row.payment) for row in rows)]
     amounts = np.array([[float(amount) for _, amount in flows]])
-    days = np.array([[(date - contract.start).days for date, _ in flows]], float)
     periodic = _rate(amounts, np.array([_periods(contract, drawn, rows)]))
     a_year = float(contract.periods_a_year())
     return Cost(
@@ -57,7 +59,7 @@ def _cost(contract: Contract, rows: list[Instalment]) -> Cost:
         tuple((each.name, charge(contract, each)) for each in contract.charges if each.contingent),
         sum((row.payment for row in rows), Decimal(0)),
         None if periodic is None else periodic * a_year, None if periodic is None else (1 + periodic) ** a_year - 1,
-        _rate(amounts, days / 365), _simple(contract, drawn, rows),
+        _dated(contract, flows), contract.time_count, _simple(contract, drawn, rows),
     )
 
 
@@ -82,6 +84,18 @@ def _periods(contract: Contract, drawn, rows: list[Instalment]) -> list[float]:
         part = (date - ends[at]).days / (ends[at + 1] - ends[at]).days * float(first if at == 0 else 1)
         times.append(float(whole) + part)
     return times + [float(first) + k for k in range(len(rows))]
+
+
+def _dated(contract: Contract, flows: list[tuple[datetime.date, Decimal]]) -> float | None:
+    if contract.time_count == "us_months":
+        if any(amount > 0 for _, amount in flows[1:]):
+            return None  # Appendix J's equation here is of one advance
+        periods = [us_unit_periods(contract.start, date) for date, _ in flows[1:]]
+        rate = annual_cost.actuarial(float(flows[0][1]), np.array([float(-amount) for _, amount in flows[1:]]),
+                                     np.array([whole for whole, _ in periods]), np.array([float(part) for _, part in periods]))
+        return None if np.isnan(rate) else rate * 12
+    count = TIME_COUNTS[contract.time_count]
+    return _rate(np.array([[float(amount) for _, amount in flows]]), np.array([[float(count(contract.start, date)) for date, _ in flows]]))
 
 
 def _rate(amounts: np.ndarray, times: np.ndarray) -> float | None:

@@ -43,6 +43,8 @@ SETTINGS = {
     "remainder": Setting("What rounding leaves: into the last instalment; the level moved where that brings the last nearer; parts of a fen carried on.",
                          "last", ("last", "level", "carry")),
     "balance": Setting("Whether interest is on the balance as printed, or carried on unrounded.", "rounded", ("rounded", "exact")),
+    "time_count": Setting("How the dated cost measures time: act/365; EU 2008/48 and UK CONC by whole periods; us_months: Regulation Z, a nominal figure.",
+                          "act/365", ("act/365", "eu_weeks", "eu_months", "eu_years", "uk_weeks", "uk_months", "us_months")),
     "principal_free": Setting("First instalments of interest alone (grace).", "0"),
     "drawdowns": Setting("Later parts of the principal, DATE:AMOUNT; what is left is drawn at the start.", many=True),
     "rate_changes": Setting("DATE:RATE; the level is worked out anew.", many=True),

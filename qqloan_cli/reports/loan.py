@@ -59,7 +59,7 @@ def costs(loans: list[tuple[str, object]], format: str, one: bool) -> None:
 def _cost_document(found) -> dict:
     return {
         "received_fen": _fen(found.received), "repaid_fen": _fen(found.repaid), "total_cost_fen": _fen(found.total), "interest_fen": _fen(found.interest),
-        "all_in_nominal": _share(found.nominal), "all_in_effective": _share(found.effective), "all_in_effective_act_365": _share(found.effective_act_365), "simple": _share(found.simple),
+        "all_in_nominal": _share(found.nominal), "all_in_effective": _share(found.effective), "all_in_dated": _share(found.dated), "time_count": found.time_count, "simple": _share(found.simple),
         "charges": [{"name": name, "amount_fen": _fen(amount)} for name, amount in found.charges],
         "contingent_charges": [{"name": name, "amount_fen": _fen(amount)} for name, amount in found.contingent],
     }
@@ -74,7 +74,7 @@ def _cost_table(title: str, found) -> None:
     formats.draw(["cost", "a year", "how"], [
         ["all in, nominal", percent(found.nominal), "internal rate of a period x periods of a year (IRR x 12)"],
         ["all in, effective", percent(found.effective), "(1 + internal rate of a period) ^ periods of a year - 1"],
-        ["all in, effective by days", percent(found.effective_act_365), "internal rate of the dated flows, act/365"],
+        ["all in, by dates", percent(found.dated), f"internal rate of the dated flows, {found.time_count}"],
         ["simple", percent(found.simple), "all costs over what was really used, day by day, x 365"],
     ], title or None, [False, True, False])
     money = [["received", found.received], ["repaid", found.repaid], ["interest", found.interest], *([f"charge: {name}", amount] for name, amount in found.charges),
