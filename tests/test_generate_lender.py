@@ -37,8 +37,11 @@ def ask(tables):
     return lambda query: con.execute(query).fetchall()
 
 
+GENERATED = [contract for contract in INPUTS if contract.name != "funding_refusals"]  # partners refuse what they were offered: after a run
+
+
 def test_every_input_has_the_contracts_columns_with_money_in_yuan(tables):
-    for contract in INPUTS:
+    for contract in GENERATED:
         known = {name.removesuffix("_fen") for name in contract.names}
         own = tables[contract.name].column_names
         assert set(own) <= known and set(contract.key) - {"src_file", "src_row"} <= set(own), contract.name
@@ -46,7 +49,7 @@ def test_every_input_has_the_contracts_columns_with_money_in_yuan(tables):
 
 def test_no_row_breaks_its_contract(tables):
     con = duckdb.connect()
-    for contract in INPUTS:
+    for contract in GENERATED:
         con.register("given", tables[contract.name])
         own = set(tables[contract.name].column_names)
         columns = ", ".join(

@@ -273,3 +273,15 @@ def test_stage_tables_that_do_not_hold_the_same_applications_are_refused(tmp_pat
         with pytest.raises(IntegrityError) as refused:
             perform(STAGE, bucket.run, 0, bucket.con, bucket.values)
         assert refused.value.ref == "evidence-out-of-step"
+
+
+def test_g14_a_missing_value_is_unknown_and_neither_false_nor_nothing(bucket):
+    """Income below 3000 declines and a missing one refers; three overdue months in a row decline whatever is missing."""
+    late = dict(overdue_months_24m=5, consecutive_overdue_24m=5)
+    rows = bucket.decide([
+        case(monthly_income_fen=None), case(monthly_income_fen=None, **late), case(monthly_income_fen=299_999), case(monthly_income_fen=300_000), case(monthly_income_fen=0),
+    ])
+    by_income = [[code for code in row["reason_codes"] if code.startswith("R-INCOME")] for row in rows]
+    assert [row["decision"] for row in rows[:3]] == ["refer", "decline", "decline"] and rows[4]["decision"] == "decline"
+    assert by_income == [["R-INCOME-UNKNOWN"], [], ["R-INCOME-LOW"], [], ["R-INCOME-LOW"]]
+    assert "R-LIAN3-LEI6" in rows[1]["reason_codes"] and "R-INCOME-LOW" in rows[1]["rules_unknown"]
