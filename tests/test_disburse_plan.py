@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import datetime
+import json
 import random
+import re
 import shutil
 from decimal import Decimal
 
@@ -19,6 +21,7 @@ from conftest import AS_OF, ROOT, done
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.errors import ConfigError, InternalError
 from qqloan_cli.funding.tranches import AT_LEAST, Plans
+from qqloan_cli.loans.annual_cost import rate_of
 from qqloan_cli.loans.calendar import Calendar
 from qqloan_cli.loans.contract import Contract
 from qqloan_cli.loans.instalments import instalments
@@ -308,17 +311,24 @@ def test_a_refusal_in_a_file_gives_the_loan_a_second_look_elsewhere(tmp_path, le
     assert shares[mine[0]] and "coast_bank" not in shares[mine[0]] and "coast_bank" in shares[mine[1]]
 
 
-def test_a_product_s_own_roundings_and_months_free_of_principal_are_in_its_schedules(tmp_path):
-    """Bridge loans as they are; cash loans in whole yuan, rounded up, three months of interest first: as the contract's own arithmetic has it."""
-    config = {"products.toml": ('principal_free_months = 0             # first months that pay interest alone\npayment_rounding = "half_up" ',
-                                'principal_free_months = 3\npayment_unit = 1.00\npayment_rounding = "up" ')}
-    settled = (ROOT / "configs/products.toml").read_text(encoding="utf-8")
-    assert settled.count("payment_unit = 0.01") == 1
-    run = made_run(tmp_path / "run", rows(200, seed=6), config=config)
+SETTLED = {
+    "whole yuan, three months of interest first": {"payment_rounding": "up", "payment_unit": "1.00", "principal_free": 3},
+    "by real days": {"day_count": "act/365"},
+    "by real days of 360, the level levelled": {"day_count": "act/360", "remainder": "level", "interest_rounding": "half_even"},
+}
+AS_PRODUCT = {"principal_free": "principal_free_months"}
+
+
+@pytest.mark.parametrize("settled", SETTLED.values(), ids=SETTLED)
+def test_a_product_s_own_conventions_are_in_its_schedules(tmp_path, settled):
+    """Cash loans so, bridge loans as they are: as the contract's own arithmetic has it, and the cost of what falls due."""
+    run = made_run(tmp_path / "run", rows(200, seed=6))
     toml = run.config_dir / "products.toml"
-    text = toml.read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("payment_unit = 0.01")]
-    toml.write_text("\n".join(lines).replace("terms = [3, 6, 9,", "terms = [6, 9,"), encoding="utf-8")
+    before, cash, after = re.split(r"(?=\[products\.cash_loan\]|\[products\.cash_loan\.shown\])", toml.read_text(encoding="utf-8"))
+    for name, value in settled.items():
+        cash, count = re.subn(rf"(?m)^{AS_PRODUCT.get(name, name)} = \S+", f"{AS_PRODUCT.get(name, name)} = {json.dumps(value) if name not in ('payment_unit', 'principal_free') else value}", cash)
+        assert count == 1
+    toml.write_text(before + cash.replace("terms = [3, 6,", "terms = [6,") + after, encoding="utf-8")
     taken(run)
     loans = {row["application_id"]: row for row in table(run, "limit")}
     due: dict[str, list] = {}
@@ -329,13 +339,34 @@ def test_a_product_s_own_roundings_and_months_free_of_principal_are_in_its_sched
         loan = loans[application]
         if loan["product"] == "renovation_loan":  # two tranches
             continue
-        cash = loan["product"] == "cash_loan"
         contract = Contract(
             principal=Decimal(loan["amount_fen"]) / 100, annual_rate=loan["annual_rate"], instalments=loan["term_months"], start="2026-11-25", method=loan["method"],
-            **({"payment_rounding": "up", "payment_unit": "1.00", "principal_free": 3} if cash else {}),
+            **(settled if loan["product"] == "cash_loan" else {}),
         )
-        wanted = [(int(i.principal * 100), int(i.interest * 100)) for i in instalments(contract)]
-        got = [(row["principal_fen"], row["interest_fen"]) for row in sorted(instalment_rows, key=lambda row: row["instalment_no"])]
+        wanted = [(i.due_date, int(i.principal * 100), int(i.interest * 100)) for i in instalments(contract)]
+        got = [(row["due_date"], row["principal_fen"], row["interest_fen"]) for row in sorted(instalment_rows, key=lambda row: row["instalment_no"])]
         assert got == wanted, application
         checked[loan["product"]] += 1
     assert min(checked["cash_loan"], checked["bridge_loan"]) > 10
+
+
+def test_a_price_is_the_cost_of_what_falls_due_by_real_days_too(tmp_path, lender):
+    """Interest act/360 and three months of interest alone: the decision's all-in cost is the schedule's, under the cap."""
+    config = tmp_path / "configs"
+    shutil.copytree(ROOT / "configs", config)
+    toml = config / "products.toml"
+    before, cash, after = re.split(r"(?=\[products\.cash_loan\]|\[products\.cash_loan\.shown\])", toml.read_text(encoding="utf-8"))
+    cash = cash.replace('day_count = "30/360"', 'day_count = "act/360"').replace("principal_free_months = 0", "principal_free_months = 3").replace("terms = [3, 6,", "terms = [6,")
+    toml.write_text(before + cash + after, encoding="utf-8")
+    done("run", lender, "--out", tmp_path / "run", "--as-of", AS_OF, "--config", config)
+    due: dict[str, list] = {}
+    for path in (tmp_path / "run/schedule").glob("*.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            due.setdefault(row["application_id"], []).append(row)
+    loans = [row for path in sorted((tmp_path / "run/limit").glob("*.parquet")) for row in pq.read_table(path).to_pylist() if row["product"] == "cash_loan" and row["application_id"] in due]
+    assert len(loans) > 100
+    for loan in loans:
+        paid = [row["principal_fen"] + row["interest_fen"] + row["fee_fen"] for row in sorted(due[loan["application_id"]], key=lambda row: row["instalment_no"])]
+        monthly = rate_of(np.array([loan["amount_fen"]]), np.array([paid]))
+        assert abs(float(loan["all_in_nominal"]) - 12 * float(monthly[0])) <= 1.1e-6 and loan["all_in_annual_cost"] <= loan["cost_cap"]
+        assert loan["monthly_payment_fen"] == max(paid) and float(loan["all_in_nominal"]) > float(loan["annual_rate"])

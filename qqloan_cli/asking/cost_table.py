@@ -15,16 +15,21 @@ import pyarrow as pa
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
+from qqloan_cli.funding.tranches import Plans
 from qqloan_cli.loans.pricing import BLOCK, cost
 from qqloan_cli.loans.schedule import METHODS, Rounding, Terms, by_rounding, schedule_by
 from qqloan_cli.policy.products import load_lender, load_products, ppm
+from qqloan_cli.stages.limit import real_days_of
 
 ITEMS = ("principal", "interest", "monthly_fee", "upfront_fee", "total", "late_interest", "early_repayment")
 
 
 def settings(run: Run) -> dict[str, object]:
     products, lender = load_products(run.config_dir), load_lender(run.config_dir)
+    plans = Plans.of(products, run.as_of)
     return {
+        "real_days": plans.real_days(max(term for product in products.values() for term in product.terms)),
+        "plan_of_place": np.array([plans.products.index(name) for name in products], np.int64),
         "legal_is_effective": lender.legal_cost[lender.licence] == "effective",
         "roundings": [Rounding.of(product) for product in products.values()],
         "product_fees": pa.Table.from_pylist([{
@@ -63,7 +68,8 @@ def _items(loans: pa.Table, values) -> pa.Table:
     amount, zero = column["amount_fen"], np.zeros(len(loans), np.int64)
     monthly = (amount * column["monthly_fee_ppm"] + 500_000) // 1_000_000
     upfront = (amount * column["upfront_fee_ppm"] + 500_000) // 1_000_000
-    terms = Terms(amount, column["rate_ppm"], column["term_months"], column["method_code"], monthly, upfront, principal_free=column["principal_free"])
+    terms = Terms(amount, column["rate_ppm"], column["term_months"], column["method_code"], monthly, upfront, principal_free=column["principal_free"],
+                  **real_days_of(values, column["place"]))
 
     def legal(terms: Terms) -> np.ndarray:
         which = 1 if values["legal_is_effective"] else 0

@@ -24,6 +24,20 @@ DRAWDOWN = "drawdown"
 
 
 @dataclass(frozen=True)
+class RealDays:
+    """``table`` [P + 1 products x tranches, months], ``year_days`` [P + 1]."""
+
+    table: np.ndarray
+    year_days: np.ndarray
+    tranches: int
+
+    def of(self, plan: np.ndarray, tranche=0) -> dict[str, np.ndarray]:
+        """What Terms wants to know of loans of these products."""
+        plan = plan % len(self.year_days)
+        return {"calendar": plan * self.tranches + tranche, "year_days": self.year_days[plan], "days": self.table}
+
+
+@dataclass(frozen=True)
 class Plans:
     """P products and one more, last, for an unknown one (plan -1); T tranches at most. Shares are zero where a product has fewer."""
 
@@ -34,6 +48,7 @@ class Plans:
     first_days: np.ndarray  # [P + 1, T]: length of its first period, 30/360
     first_due: np.ndarray  # [P + 1]
     due_day: np.ndarray  # [P + 1]: day of the month
+    year_days: np.ndarray  # [P + 1]: what a year counts as where interest goes by real days; 0 where a month is a twelfth of it
     conditions: list[list[str | None]]
     warnings: list[dict]
 
@@ -59,6 +74,7 @@ class Plans:
         warning = calendar.warning(pay, "payment dates")
         return cls(
             names, share, pay, skipped, days, first_due, day,
+            np.array([int(products[name].day_count.split("/")[1]) if products[name].day_count.startswith("act") else 0 for name in names] + [0], np.int64),
             [[t.condition for t in row] + [None] * (most - len(row)) for row in tranches],
             [warning] if warning else [],
         )
@@ -74,6 +90,20 @@ class Plans:
     def due_dates(self, months: int) -> np.ndarray:
         """[P + 1, months]: the common due dates."""
         return due_dates(self.first_due, months, self.due_day)
+
+    def real_days(self, months: int) -> "RealDays | None":
+        """Days of each month of every product's every tranche, for products whose interest goes by them; None where there are none."""
+        if not self.year_days.any():
+            return None
+        dates = self.due_dates(months + int(self.skipped.max()))
+        first = np.take_along_axis(dates, self.skipped, axis=1)
+        table = np.zeros((*self.skipped.shape, months), np.int64)
+        table[:, :, 0] = (first - self.pay_date).astype(np.int64)
+        for tranche in range(self.most):
+            at = self.skipped[:, tranche, None] + np.arange(1, months)[None, :]
+            table[:, tranche, 1:] = (np.take_along_axis(dates, at, axis=1) - np.take_along_axis(dates, at - 1, axis=1)).astype(np.int64)
+        table[self.year_days == 0] = 0
+        return RealDays(table.reshape(-1, months), np.where(self.year_days > 0, self.year_days, 360), self.most)
 
     def days(self) -> np.ndarray:
         """The days on which money leaves, in order."""

@@ -72,7 +72,7 @@ class Product(Strict):
     purposes: list[str]
     payee_kind: Literal["borrower", "merchant"]
     due_day: Literal["drawdown"] | Annotated[int, Field(ge=1, le=28)]
-    day_count: Literal["30/360"]
+    day_count: Literal["30/360", "act/365", "act/360"]
     monthly_fee_rate: Share = Decimal(0)
     upfront_fee_rate: Share = Decimal(0)
     tranches: Annotated[list[Tranche], Field(min_length=1)]
@@ -81,6 +81,7 @@ class Product(Strict):
     payment_unit: Unit = Decimal("0.01")
     interest_rounding: Rounded = "half_up"
     interest_unit: Unit = Decimal("0.01")
+    remainder: Literal["last", "level"] = "last"
     shown: Shown
 
     @model_validator(mode="after")

@@ -101,11 +101,13 @@ def _schedule(task: Task, ids: pa.Array, of: dict, by_number: np.ndarray, tranch
     loan, number = tranches.loan, tranches.number
     plan = of["plan"][loan]
     fees = {name: largest_remainder(of[name], by_number)[loan, number] for name in ("monthly_fee_fen", "upfront_fee_fen")} if len(ids) else {}
+    codes = plan % len(task.values["roundings"])
+    real_days = plans.real_days(int((of["term_months"][loan] - tranches.skipped).max(initial=1)))
     terms = Terms(
         tranches.principal_fen, of["annual_rate_ppm"][loan], of["term_months"][loan] - tranches.skipped, of["method"][loan],
         first_days=plans.first_days[plan, number], principal_free=_free(task, of, plan, loan, tranches.skipped), **fees,
+        **({} if real_days is None else real_days.of(plan, number)),
     )
-    codes = plan % len(task.values["roundings"])
     dates = plans.due_dates(terms.months + int(tranches.skipped.max(initial=0)))
     parts = []
     for start in range(0, max(len(loan), 1), _BLOCK):  # memory that was touched is used again

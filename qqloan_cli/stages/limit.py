@@ -15,6 +15,7 @@ import pyarrow as pa
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import IntegrityError
+from qqloan_cli.funding.tranches import Plans
 from qqloan_cli.loans.pricing import NO_CAP, Priced, price
 from qqloan_cli.loans.schedule import METHODS, Rounding, Terms, by_rounding
 from qqloan_cli.policy.limits import FEN, load_limits
@@ -44,7 +45,10 @@ def settings(run: Run) -> dict[str, object]:
     prices, law, rules = load_price(config, products, limits), load_regulation(config), load_rules(config)
     run.warn(law.warnings(lender, run.as_of))
     legal_is_effective = lender.legal_cost[lender.licence] == "effective"
+    plans = Plans.of(products, run.as_of)
     return {
+        "real_days": plans.real_days(max(term for product in products.values() for term in product.terms)),
+        "plan_of_place": np.array([plans.products.index(name) for name in products], np.int64),
         "rules_sql": rules.select,
         "legal_is_effective": legal_is_effective,
         "cut": (ppm(prices.cut.floor), ppm(prices.cut.step)),
@@ -79,6 +83,11 @@ def _product(place: int, name: str, product: Product) -> dict:
     }
 
 
+def real_days_of(values, place: np.ndarray) -> dict[str, np.ndarray]:
+    """What Terms wants to know where interest goes by real days: the loan's first money leaves on the batch's first day."""
+    return {} if values["real_days"] is None else values["real_days"].of(values["plan_of_place"][place])
+
+
 def _names(column: str, pairs: list[tuple[str, str]]) -> pa.Table:
     return pa.table({"product": pa.array([product for product, _ in pairs], pa.string()), column: pa.array([name for _, name in pairs], pa.string())})
 
@@ -106,7 +115,7 @@ def _price_offers(task: Task) -> None:
     column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names if name != "cost_cap_ppm"}
     terms = Terms(
         column["offered_fen"], column["rate_ppm"], column["term_months"], column["method_code"], column["monthly_fee_fen"], column["upfront_fee_fen"],
-        principal_free=column["principal_free"],
+        principal_free=column["principal_free"], **real_days_of(task.values, column["product_place"]),
     )
     caps = wanted["cost_cap_ppm"].fill_null(NO_CAP).to_numpy().astype(np.int64)
     floor_ppm, step_ppm = task.values["cut"]
