@@ -23,7 +23,6 @@ CHAIN = (
     Step("stages.limit", "limit"),
     Step("stages.fund", "disburse-plan"),
     Step("stages.disburse", "disburse-plan"),
-    Step("stages.cash", "disburse-plan"),
     Step("stages.decisions", "disburse-plan"),
 )
 # What can be asked of a whole run besides; qqloan run does not take it.

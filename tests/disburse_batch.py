@@ -15,9 +15,9 @@ from qqloan_cli.engine.events import SILENT
 from qqloan_cli.engine.run import Run, bucket_of
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.walk import walk
-from qqloan_cli.stages import cash, decisions, disburse, fund
+from qqloan_cli.stages import decisions, disburse, fund
 
-STAGES = (fund.STAGE, disburse.STAGE, cash.STAGE, decisions.STAGE)
+STAGES = (fund.STAGE, disburse.STAGE, decisions.STAGE)
 METHOD = {"bridge_loan": "interest_only"}
 
 

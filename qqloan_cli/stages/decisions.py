@@ -1,4 +1,5 @@
-"""Decisions: one row per application, in one file. What came in goes out: nothing is lost between the first stage and here."""
+"""Decisions: one row per application, in one file, and the calendar of cash. What came in goes out: nothing is lost between the first
+stage and here."""
 
 from __future__ import annotations
 
@@ -17,8 +18,10 @@ def settings(run: Run) -> dict:
     import pyarrow as pa
 
     from qqloan_cli.loans.calendar import Calendar
+    from qqloan_cli.policy.funding import load_funding
     from qqloan_cli.policy.products import load_products
 
+    sources = sorted(load_funding(run.config_dir).sources.items())
     products = load_products(run.config_dir)
     days = {name: product.decide_by_working_days for name, product in sorted(products.items())}
     calendar = Calendar.around(run.as_of, 2 * max(days.values()))
@@ -27,6 +30,10 @@ def settings(run: Run) -> dict:
     run.warn([warning] if warning else [])
     return {
         # The last is for a product that the configuration does not know: it gets the longest.
+        "daily": pa.table({
+            "source": pa.array([name for name, _ in sources], pa.string()),
+            "daily_cash_fen": pa.array([None if source.daily_cash is None else source.daily_cash * 100 for _, source in sources], pa.int64()),
+        }),
         "decide_by_product": pa.table({"product": pa.array([*days, None], pa.string()), "decide_by": by}),
     }
 
@@ -39,6 +46,7 @@ def listed(run: Run, con) -> dict:
 
 def compute(task: Task) -> None:
     """All at once where that is little, and else bucket by bucket, because the joins of everybody would not fit."""
+    task.script(STAGE.sql_file.with_name("decisions_cash.sql"))
     applications = task.values["applications"]
     limits = task.con.sql('SELECT count(*) FROM "limit"').fetchall()[0][0]
     if applications <= AT_ONCE:
@@ -61,7 +69,7 @@ def _parts(task: Task) -> list[str]:
     folder.mkdir(parents=True)
     parts = [literal(str(folder / f"{bucket:05}.parquet")) for bucket in range(task.run.buckets)]
     for bucket, part in enumerate(parts):
-        for table in STAGE.reads:
+        for table in ("limit", "funding", "score"):
             task.run.bind(task.con, table, bucket)
         task.script(STAGE.sql_file)
         task.con.execute(f"COPY decided TO {part} (FORMAT parquet, COMPRESSION uncompressed)")
@@ -69,6 +77,6 @@ def _parts(task: Task) -> list[str]:
 
 
 STAGE = Stage(
-    name="decisions", kind="gather", reads=("limit", "funding", "score"), writes=("decisions",),
+    name="decisions", kind="gather", reads=("limit", "funding", "score", "disburse_plan"), writes=("decisions", "cash_calendar"),
     module=__name__, settings=settings, listed=listed, compute=compute,
 )

@@ -1,4 +1,4 @@
--- cash: what leaves, by source and day.
+-- decisions, second part: when each source's money leaves, beside what it lets go on one day.
 -- Grain: source and day. Reads: disburse_plan (everybody), daily (source, daily_cash_fen: configs/funding.toml). Leaves: cash_calendar.
 
 CREATE OR REPLACE TEMP TABLE cash_calendar AS
