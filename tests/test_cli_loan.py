@@ -73,3 +73,10 @@ def test_a_bad_line_is_named_and_the_others_are_put_out(tmp_path):
 def test_a_wrong_setting_is_one_line_and_names_the_option(options, said):
     done = qqloan("loan", "schedule", *options)
     assert done.code == 2 and said in done.err and done.err.count("\n") == 1
+
+
+def test_working_days_that_nobody_has_announced_are_said_and_not_guessed():
+    far = [*BASE[:-1], "2031-01-31", "--business-days", "following"]
+    assert "calendar-unannounced" in qqloan("loan", "schedule", *far).err and "2031" in qqloan("loan", "schedule", *far).err
+    assert qqloan("loan", "schedule", *BASE, "--business-days", "following").err == ""
+    assert qqloan("loan", "schedule", *far[:-2]).err == ""

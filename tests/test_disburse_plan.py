@@ -370,3 +370,13 @@ def test_a_price_is_the_cost_of_what_falls_due_by_real_days_too(tmp_path, lender
         monthly = rate_of(np.array([loan["amount_fen"]]), np.array([paid]))
         assert abs(float(loan["all_in_nominal"]) - 12 * float(monthly[0])) <= 1.1e-6 and loan["all_in_annual_cost"] <= loan["cost_cap"]
         assert loan["monthly_payment_fen"] == max(paid) and float(loan["all_in_nominal"]) > float(loan["annual_rate"])
+
+
+def test_the_step_says_who_funds_what_is_short_and_the_gap(tmp_path, lender):
+    config = tmp_path / "configs"
+    shutil.copytree(ROOT / "configs", config)
+    toml = config / "funding.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace("capacity = 36_000_000_000", "capacity = 4_000_000"), encoding="utf-8")
+    done("run", lender, "--out", tmp_path / "run", "--as-of", AS_OF, "--config", config)
+    page = done("disburse-plan", tmp_path / "run", "--yes").out
+    assert "What is short" in page and "capacity of own" in page and "The programme" in page and "coast_bank" in page

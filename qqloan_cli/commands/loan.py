@@ -70,9 +70,11 @@ def _each(file: Path | None, given: dict, format: str, work_out: Callable, show:
     if file is None:
         contract = _contract(settings)
         show([(contract.id, work_out(contract))], format or "table", one=True)
+        _warn([contract])
         return 0
     contracts, refused = _read(file, settings)
     show([(contract.id, work_out(contract)) for contract in contracts], format or "jsonl", one=False)
+    _warn(contracts)
     if refused:
         from qqloan_cli.reports import console
 
@@ -80,6 +82,14 @@ def _each(file: Path | None, given: dict, format: str, work_out: Callable, show:
             console.error(error)
         raise InputError("contracts-refused", f"{len(refused)} of {len(refused) + len(contracts)} lines are no contract; the others are put out", str(file), "Mend them and run again.")
     return 0
+
+
+def _warn(contracts: list) -> None:
+    from qqloan_cli.reports import console
+
+    warnings = {warning["text"]: warning for contract in contracts if (warning := contract.warning())}
+    for warning in warnings.values():
+        console.current().note(warning["ref"], warning["text"])
 
 
 def _contract(settings: dict):

@@ -154,7 +154,7 @@ class Contract(_Strict):
         from qqloan_cli.loans.calendar import Calendar
 
         days = Calendar(due[0] - datetime.timedelta(40), due[-1] + datetime.timedelta(40))
-        moved = []
+        paid = []
         for date in due:
             later, earlier = date, date
             while not days.is_working(later):
@@ -162,8 +162,17 @@ class Contract(_Strict):
             while not days.is_working(earlier):
                 earlier -= datetime.timedelta(1)
             back = self.business_days == "preceding" or (self.business_days == "modified_following" and later.month != date.month)
-            moved.append(earlier if back else later)
-        return moved
+            paid.append(earlier if back else later)
+        return paid
+
+    def warning(self) -> dict[str, str] | None:
+        """What to say where payments rest on working days that nobody has announced."""
+        if self.business_days == "none":
+            return None
+        from qqloan_cli.loans.calendar import Calendar
+
+        due = self.due_dates()
+        return Calendar(due[0] - datetime.timedelta(40), due[-1] + datetime.timedelta(40)).warning([due[-1]], "payment dates")
 
     def year_fraction(self, start: Date, end: Date, due: Date) -> Fraction:
         """The part of a year from ``start`` to ``end``, which lie within the period that falls due on ``due``."""

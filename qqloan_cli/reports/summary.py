@@ -24,6 +24,8 @@ QUALIFY row_number() OVER (PARTITION BY decision ORDER BY count(*) DESC, code) <
 ORDER BY decision, applications DESC, code
 """
 _CAPS = "SELECT binding_cap, count(*) AS applications FROM decisions WHERE decision = 'approve' GROUP BY ALL ORDER BY applications DESC, binding_cap"
+_SOURCES = "SELECT source, loans, used_fen, capacity_fen, weighted_cost FROM funding_sources ORDER BY source"
+_SHORT = 'SELECT "limit", left_fen, shadow_price FROM funding_limits WHERE shadow_price > 0 ORDER BY shadow_price DESC, "limit"'
 _REFUSED = "SELECT input, rule, count(*) AS rows FROM quarantine GROUP BY ALL ORDER BY rows DESC, input, rule"
 
 
@@ -85,6 +87,21 @@ def show_step(run: Run, stages: list[str], format: str = "table") -> None:
     rows = [[name, f"{found['rows_in']:,}", table, f"{count:,}"] for name, found in done.items() for table, count in found["rows_out"].items()]
     formats.draw(["stage", "rows in", "table", "rows"], rows, None, [False, True, False, True])
     _notes(run)
+
+
+def show_funding(run: Run) -> None:
+    """What treasury wants to see of a plan: who funds how much, what is short and what more of it would be worth, and the gap to the bound."""
+    sources, short, programme = (answer.to_pylist() for answer in ask_all(run, [_SOURCES, _SHORT, "SELECT * FROM funding_programme"]))
+    formats.draw(["source", "loans", "used (yuan)", "capacity (yuan)", "cost of funds"], [
+        [s["source"], f"{s['loans']:,}", yuan(s["used_fen"]), yuan(s["capacity_fen"]), f"{s['weighted_cost']:.2%}"] for s in sources
+    ], "Funding", [False, True, True, True, True])
+    if short:
+        formats.draw(["limit", "left (yuan)", "worth of one more yuan"], [[s["limit"], yuan(s["left_fen"]), f"{s['shadow_price']:.5f}"] for s in short], "What is short", [False, True, True])
+    for p in programme:
+        gap = "-" if p["gap"] is None else f"{p['gap']:.4%}"
+        formats.draw(["approved loans", "wanted (yuan)", "funded (yuan)", "wait", "objective", "its bound", "gap"], [
+            [f"{p['applications']:,}", yuan(p["wanted_fen"]), yuan(p["funded_fen"]), f"{p['queued']:,}", f"{p['reached_yuan']:,.2f}", f"{p['bound_yuan']:,.2f}", gap]
+        ], "The programme", [True] * 7)
 
 
 def _notes(run: Run) -> None:
