@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from qqloan_cli.asking import question
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
@@ -102,22 +103,14 @@ def _items(loans: pa.Table, values) -> pa.Table:
 
 def cost_table_of(run: Run, application_id: str, bucket: int, offers: list[dict]) -> list[dict]:
     """One application's, worked out on the spot: of what was approved, and of ``offers``."""
-    from qqloan_cli.engine.session import connect
-    from qqloan_cli.engine.stage import furnish
-
-    con = connect(1)
-    try:
-        values = STAGE.prepare(run, con)
-        furnish(con, values)
-        run.bind(con, "limit", bucket)
-        con.execute(f"CREATE TEMP TABLE offers AS {CONTRACTS['offers'].empty()}")
+    with question.on_the_spot(run, bucket, STAGE) as task:
+        run.bind(task.con, "limit", bucket)
+        task.con.execute(f"CREATE TEMP TABLE offers AS {CONTRACTS['offers'].empty()}")
         for offer in offers:
-            con.execute("INSERT INTO offers (application_id, offer_no, product, amount_fen, term_months, annual_rate, all_in_annual_cost) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        [offer[name] for name in ("application_id", "offer_no", "product", "amount_fen", "term_months", "annual_rate", "all_in_annual_cost")])
-        compute(Task(run, con, bucket, values), only=application_id)
-        return con.sql(CONTRACTS["cost_table"].select("cost_table", order=True)).to_arrow_table().to_pylist()
-    finally:
-        con.close()
+            task.con.execute("INSERT INTO offers (application_id, offer_no, product, amount_fen, term_months, annual_rate, all_in_annual_cost) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                             [offer[name] for name in ("application_id", "offer_no", "product", "amount_fen", "term_months", "annual_rate", "all_in_annual_cost")])
+        compute(task, only=application_id)
+        return task.con.sql(CONTRACTS["cost_table"].select("cost_table", order=True)).to_arrow_table().to_pylist()
 
 
 STAGE = Stage(name="cost_table", kind="map", reads=("limit", "offers"), writes=("cost_table",), module=__name__, settings=settings, compute=compute)
