@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -14,6 +14,8 @@ from qqloan_cli.errors import UsageError
 def explain(
     run: RunArgument,
     application: Annotated[str, typer.Argument(metavar="APPLICATION", help="An application_id.", show_default=False)],
+    what_if: Annotated[Optional[list[str]], typer.Option("--what-if", metavar="NAME=VALUE", help="Decide it anew with this changed, e.g. monthly_income=30000; several times for several changes.", show_default=False)] = None,
+    how_to_approve: Annotated[bool, typer.Option("--how-to-approve", help="The smallest changes, of what an applicant can change, after which it would be approved.")] = False,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")] = "en",
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
@@ -30,6 +32,8 @@ def explain(
     if format not in ("table", "json"):
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
     stands = Run.open(run)
+    if what_if or how_to_approve:
+        return _asked(stands, application, what_if or [], how_to_approve, lang, format)
     found, reasons = dossier(stands, application), load_reasons(stands.config_dir)
     if found["limit"] and "offers" not in stands.document["stages"]:
         from qqloan_cli.asking.cost_table import cost_table_of
@@ -42,4 +46,25 @@ def explain(
         print(json.dumps(formats.plain(report.document(found, reasons, lang)), ensure_ascii=False, indent=1))
     else:
         report.show(stands, found, reasons, lang, load_products(stands.config_dir))
+    return 0
+
+
+def _asked(run, application: str, changes: list[str], how: bool, lang: str, format: str) -> int:
+    from qqloan_cli.asking.ways import how_to_approve
+    from qqloan_cli.asking.what_if import read_change, what_if
+    from qqloan_cli.engine.dossier import bucket_holding
+    from qqloan_cli.reports import console, formats, what_if as report
+
+    if "limit" not in run.document["stages"]:
+        raise UsageError("step-too-early", "nothing has been decided yet", str(run.root), "qqloan limit decides.")
+    read, bucket = [read_change(text) for text in changes], bucket_holding(run, application)
+    told = {"what_if": what_if(run, application, bucket, read) if changes else None, "how_to_approve": how_to_approve(run, application, bucket) if how else None}
+    document = {"schema_version": console.SCHEMA_VERSION, "application_id": application, **{name: value for name, value in told.items() if value is not None}}
+    if format == "json":
+        print(json.dumps(formats.plain(document), ensure_ascii=False, indent=1))
+        return 0
+    if changes:
+        report.show_what_if(told["what_if"], lang)
+    if how:
+        report.show_how(told["how_to_approve"], lang)
     return 0

@@ -26,6 +26,15 @@ def dossier(run: Run, application_id: str) -> dict[str, list[dict]]:
         con.close()
 
 
+def bucket_holding(run: Run, application_id: str) -> int:
+    """The bucket of an application; UsageError where the run does not have it."""
+    con = connect(1)
+    try:
+        return _bucket(con, run, application_id)
+    finally:
+        con.close()
+
+
 def _bucket(con, run: Run, application_id: str) -> int:
     files = run.whole("decisions") or run.whole("applicants")
     found = con.execute(
