@@ -48,6 +48,7 @@ COMMANDS = (
     Entry("loan", "loan:app", "Work out any loan from its contract: schedule, cost.", LOOK),
     Entry("features", "features:features", "What the scorer looks at.", LOOK),
     Entry("train", "train:train", "Train and calibrate a model.", BUILD),
+    Entry("validate", "validate:validate", "What a model is worth on rows that it was not trained on.", BUILD),
     Entry("generate", "generate:generate", "A coherent synthetic lender of any size, with the truth beside it.", BUILD),
     Entry("init", "init:init", "Write configuration and a sample to start from.", SET_UP),
     Entry("source", "source:app", "Check or draft a mapping of a lender's files.", SET_UP),

@@ -43,6 +43,7 @@ class Scorer:
     calibration_without: dict | None
     scale: Scale
     version: str
+    reference_shares: tuple[np.ndarray, ...]  # of the training rows, by feature and bin
 
     @classmethod
     def load(cls, folder: Path, scale: Scale) -> "Scorer":
@@ -62,7 +63,7 @@ class Scorer:
         twin = (folder / f"{WITHOUT}.json").is_file()
         return cls(
             features, cuts, collapse(MODEL), calibration[MODEL], collapse(WITHOUT) if twin else None, calibration.get(WITHOUT) if twin else None,
-            scale, digest_folder(folder)[:12],
+            scale, digest_folder(folder)[:12], shares,
         )
 
     def score(self, columns: list[np.ndarray]) -> dict[str, pa.Array]:
@@ -75,6 +76,10 @@ class Scorer:
         """Calibrated log odds of going bad, (rows,)."""
         bins = bins_of(columns, self.cuts)
         return apply(self.calibration, summed(self.tables.constant, self.tables.contributions(bins)))
+
+    def pd_without_social(self, columns: list[np.ndarray]) -> np.ndarray:
+        """Of the twin, (rows,)."""
+        return probability(apply(self.calibration_without, self.without.margin(bins_of(columns, self.cuts))))
 
     def contributions(self, columns: list[np.ndarray]) -> np.ndarray:
         """(features, rows): each feature's share of the margin less the average applicant's."""
