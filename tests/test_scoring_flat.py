@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import zipfile
 
@@ -201,6 +202,11 @@ def test_a_model_whose_files_do_not_belong_together_is_refused(tmp_path, model):
     reference = json.loads((tmp_path / "m" / "reference.json").read_text())
     reference["features"] = reference["features"][::-1]
     (tmp_path / "m" / "reference.json").write_text(json.dumps(reference))
+    result = call("score", "--table", _table(tmp_path / "t.csv", 20), "--model", tmp_path / "m", "--out", tmp_path / "o.parquet")
+    assert result.code == 4 and result.err.startswith("error: model-changed")
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    manifest["files"]["reference.json"] = hashlib.sha256((tmp_path / "m" / "reference.json").read_bytes()).hexdigest()  # sealed anew, it still does not fit
+    (tmp_path / "m" / "manifest.json").write_text(json.dumps(manifest))
     result = call("score", "--table", _table(tmp_path / "t.csv", 20), "--model", tmp_path / "m", "--out", tmp_path / "o.parquet")
     assert result.code == 4 and result.err.startswith("error: model-features-differ")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import AS_OF, ROOT, call
 
 from qqloan_cli.policy.scale import load_scale
 from qqloan_cli.scoring.features import load_features
@@ -50,3 +51,26 @@ def test_a_feature_never_moves_pd_against_its_direction(scorer):
             others = [np.full(len(grid), np.nan if rng.random() < 0.2 or not len(c) else c[rng.integers(len(c))], np.float32) for c in scorer.cuts]
             others[i] = grid
             assert (np.diff(scorer.log_odds(others)) * direction >= -1e-9).all(), name
+
+
+@pytest.mark.parametrize("name, change", [
+    ("calibration.json", lambda text: text.replace("1", "2", 1)), ("model.json", lambda text: text[:-1]), ("reference.json", lambda text: text.replace("shares", "share ", 1)),
+    ("features.toml", lambda text: text + "\n"), ("model_without_social.json", None),
+])
+def test_a_model_whose_files_are_not_those_of_its_manifest_is_refused(tmp_path, name, change):
+    """A bit of a table, a threshold or the calibration: exit 4, and the file is named."""
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    file = tmp_path / "configs/model" / name
+    if change is None:
+        file.unlink()
+    else:
+        file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+    refused = call("run", "sample_data", "--out", tmp_path / "run", "--as-of", AS_OF, "--config", tmp_path / "configs", "--quiet")
+    assert refused.code == 4 and name in refused.err and not (tmp_path / "run").exists()
+
+
+def test_people_may_add_to_its_card(tmp_path):
+    shutil.copytree(CONFIGS / "model", tmp_path / "model")
+    with (tmp_path / "model/MODEL_CARD.md").open("a", encoding="utf-8") as card:
+        card.write("\nApproved by the model-risk committee.\n")
+    Scorer.load(tmp_path / "model", load_scale(CONFIGS))

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from qqloan_cli.engine.files import digest_folder
+from qqloan_cli.engine.files import digest_folder, sha256
 from qqloan_cli.errors import ConfigError, IntegrityError
 from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring.calibrate import apply, probability
@@ -29,6 +29,7 @@ from qqloan_cli.scoring.reasons import Reasons
 from qqloan_cli.scoring.tables import BLOCK, Tables, bins_of, summed
 
 MODEL, WITHOUT = "model", "model_without_social"
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Scorer:
         """Raises ConfigError where no model stands, IntegrityError where its files do not belong together."""
         if not (folder / f"{MODEL}.json").is_file():
             raise ConfigError("model-missing", "no model stands here", str(folder), "Make one with qqloan train.")
+        _hold_to_seal(folder)
         features = load_features(folder / "features.toml")
         reference, calibration = _read(folder / "reference.json"), _read(folder / "calibration.json")
         if [column["feature"] for column in reference["features"]] != list(features.names):
@@ -118,6 +120,18 @@ class Scorer:
         slope = np.full(len(margin), (high - low) / 2e-3)
         np.divide(log_odds - middle, margin - centre, out=slope, where=far)
         return self.scale.factor * slope
+
+
+def _hold_to_seal(folder: Path) -> None:
+    """The files are those that the manifest names, by their digests: nobody changed a table, a threshold or the calibration since training."""
+    manifest = _read(folder / "manifest.json")
+    if manifest.get("schema_version") != SCHEMA_VERSION or not isinstance(manifest.get("files"), dict):
+        raise IntegrityError("model-of-another-kind", "the manifest is not of this version of models", str(folder / "manifest.json"), "Train it again: qqloan train.")
+    for name, digest in sorted(manifest["files"].items()):
+        if not (folder / name).is_file():
+            raise IntegrityError("model-incomplete", f"{name} is missing from the model", str(folder), "Take the model from where it was made, whole.")
+        if sha256(folder / name) != digest:
+            raise IntegrityError("model-changed", f"{name} is not what the manifest says", str(folder), "Take the model from where it was made, or train it again.")
 
 
 def _read(path: Path) -> dict:

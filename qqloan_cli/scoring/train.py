@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qqloan_cli.engine.files import remove, write_json, write_text
+from qqloan_cli.engine.files import remove, sha256, write_json, write_text
 from qqloan_cli.errors import InputError, UsageError
 from qqloan_cli.scoring import measures
 from qqloan_cli.scoring.bins import FAR, place, shares, thresholds
@@ -99,7 +99,7 @@ def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int
         **{f"{kind}.json": text(document) for kind, document in finals.items()},
         "features.toml": features.toml(),
         "MODEL_CARD.md": card(manifest, features, weight),
-    }, {"calibration.json": calibration, "reference.json": {"schema_version": 1, "rows": len(bad), "features": reference}, "manifest.json": manifest})
+    }, {"calibration.json": calibration, "reference.json": {"schema_version": 1, "rows": len(bad), "features": reference}}, manifest)
     return manifest
 
 
@@ -150,7 +150,8 @@ def _weights(document: dict, features: Features, cuts, reference) -> list[tuple[
     return sorted(zip(features.names, spread), key=lambda pair: (-round(pair[1], 6), pair[0]))
 
 
-def _write(out: Path, texts: dict[str, str], documents: dict[str, dict]) -> None:
+def _write(out: Path, texts: dict[str, str], documents: dict[str, dict], manifest: dict) -> None:
+    """A whole folder or none; the manifest seals the others by their digests."""
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = out.with_name(f".{out.name}.building-{os.getpid()}")
     remove(beside)
@@ -159,6 +160,8 @@ def _write(out: Path, texts: dict[str, str], documents: dict[str, dict]) -> None
         write_text(beside / name, content)
     for name, document in documents.items():
         write_json(beside / name, document)
+    manifest["files"] = {path.name: sha256(path) for path in sorted(beside.iterdir()) if path.suffix != ".md"}  # people may add to the card
+    write_json(beside / "manifest.json", manifest)
     remove(out)
     os.replace(beside, out)
 
