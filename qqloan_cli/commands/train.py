@@ -22,6 +22,7 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Everything random comes from it.")] = 1,
     bags: Annotated[int, typer.Option("--bags", min=1, max=64, help="Ensembles whose mean is the model.")] = 8,
     trees: Annotated[int, typer.Option("--trees", min=1, max=5000, help="Trees in a bag, at most.")] = 400,
+    challenger: Annotated[bool, typer.Option("--challenger", help="A points scorecard beside it, of the same rows (needs the extra train).")] = False,
     config: Config = None,
     workers: Workers = None,
     yes: Yes = False,
@@ -35,6 +36,7 @@ def train(
     if table is not None and target is None:
         raise UsageError("train-needs-target", "--table needs --target", hint="qqloan train --table FILE --target COLUMN --out MODEL")
     from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.policy.scale import load_scale
     from qqloan_cli.reports import console
     from qqloan_cli.scoring.fit import Recipe
     from qqloan_cli.scoring.train import may_write
@@ -57,7 +59,7 @@ def train(
     if dry_run:
         said.say(f"would train into {out}")
         return 0
-    manifest = make(material, out, Recipe(bags=bags, trees=trees), seed, as_workers(workers))
+    manifest = make(material, out, Recipe(bags=bags, trees=trees), seed, as_workers(workers), load_scale(config_dir(config)) if challenger else None)
     for kind, results in manifest["measures"].items():
         for part, name in (("cross_validated", "cross-validated"), ("out_of_time", "out of time")):
             if part in results:

@@ -20,6 +20,9 @@ def tables(found: dict) -> list[tuple[str, list[dict]]]:
         *((f"Fairness by {name}, approving below the last grade (below four fifths of the best group's rate is marked)", rows) for name, rows in found["fairness"].items()),
         ("Features: information value here, stability against the training rows (an empty bin counts as 0.0001)", found["features"]),
     ]
+    if "challenger" in found:
+        listed.append(("Champion (boosted) and challenger (points scorecard)", found["challenger"]["measures"]))
+        listed.append(("Swap set: the challenger approving as many as the champion does below the last grade", found["challenger"]["swap_set"]))
     if "without_social" in found:
         of = found["without_social"]
         rows = [{"rows of": name, **of[name]} for name in ("all", "thin_files") if of.get(name)]

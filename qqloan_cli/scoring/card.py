@@ -5,7 +5,7 @@ from __future__ import annotations
 from qqloan_cli.scoring.features import Features
 
 _DIRECTION = {1: "higher is worse", -1: "higher is better", 0: "free"}
-_KIND = {"model": "With all features", "model_without_social": "Without social evidence"}
+_KIND = {"model": "With all features", "model_without_social": "Without social evidence", "scorecard": "Challenger: points scorecard"}
 
 
 def card(manifest: dict, features: Features, weights: list[tuple[str, float]]) -> str:
@@ -53,6 +53,8 @@ def _performance(title: str, results: dict) -> str:
                 f"| {name} | {r['rows']:,} | {r['bad']:,} | {r['auc']:.4f} ({r['auc_low']:.4f} to {r['auc_high']:.4f}) | {r['ks']:.4f} | {r['brier']:.5f} | "
                 f"{r['log_loss']:.5f} | {r['ece']:.4f} | {r['slope']:.3f} | {r['intercept']:.3f} |"
             )
+    if "calibration" not in results:
+        return "\n".join(lines)
     losses = ", ".join(f"{method} {loss:.6f}" for method, loss in results["calibration"]["log_loss"].items())
     return "\n".join(lines) + f"\n\nCalibration: {results['calibration']['method']}, chosen by log loss on folds it was not fitted on ({losses})."
 

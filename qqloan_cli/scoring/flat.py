@@ -175,7 +175,11 @@ def score_table(table_path: Path, model_dir: Path, out_path: Path, config_dir: P
         raise UsageError("model-needs-a-run", "this model looks at a run's tables, not at a flat one", str(model_dir), "Use qqloan score RUN.")
     table = read_table(table_path, list(scorer.features.names))
     numeric = numbers(table, scorer.features.names, table_path.name)
-    figures = scorer.score(columns_of(numeric, scorer.features.names))
+    columns = columns_of(numeric, scorer.features.names)
+    figures = scorer.score(columns)
+    if scorer.scorecard is not None:  # the challenger, in the same pass
+        points = scorer.scorecard.score(dict(zip(scorer.features.names, columns)))
+        figures |= {"challenger_score": pa.array(points), "challenger_pd": pa.array(scorer.scorecard.pd(points))}
     scored = pa.table({"row": pa.array(np.arange(1, len(numeric) + 1)), **figures, "model_version": pa.repeat(pa.scalar(scorer.version), len(numeric))})
     out_path.parent.mkdir(parents=True, exist_ok=True)
     beside = out_path.with_name(f".{out_path.name}.tmp")

@@ -26,6 +26,7 @@ from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring.calibrate import apply, probability
 from qqloan_cli.scoring.features import Features, load_features
 from qqloan_cli.scoring.reasons import Reasons
+from qqloan_cli.scoring.scorecard import FILE, Scorecard
 from qqloan_cli.scoring.tables import BLOCK, Tables, bins_of, summed
 
 MODEL, WITHOUT = "model", "model_without_social"
@@ -45,6 +46,7 @@ class Scorer:
     scale: Scale
     version: str
     reference_shares: tuple[np.ndarray, ...]  # of the training rows, by feature and bin
+    scorecard: Scorecard | None  # the challenger, where the model was trained with one
 
     @classmethod
     def load(cls, folder: Path, scale: Scale) -> "Scorer":
@@ -65,7 +67,7 @@ class Scorer:
         twin = (folder / f"{WITHOUT}.json").is_file()
         return cls(
             features, cuts, collapse(MODEL), calibration[MODEL], collapse(WITHOUT) if twin else None, calibration.get(WITHOUT) if twin else None,
-            scale, digest_folder(folder)[:12], shares,
+            scale, digest_folder(folder)[:12], shares, Scorecard.read(_read(folder / FILE)) if (folder / FILE).is_file() else None,
         )
 
     def score(self, columns: list[np.ndarray]) -> dict[str, pa.Array]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from qqloan_cli.engine.files import remove, sha256, write_json, write_text
 from qqloan_cli.errors import InputError, UsageError
-from qqloan_cli.scoring import measures
+from qqloan_cli.policy.scale import Scale
+from qqloan_cli.scoring import measures, scorecard
 from qqloan_cli.scoring.bins import FAR, place, shares, thresholds
 from qqloan_cli.scoring.calibrate import apply, choose, held_log_odds, probability
 from qqloan_cli.scoring.card import card
@@ -40,8 +41,11 @@ class Material:
     notes: list[tuple[str, str]] = field(default_factory=list)
 
 
-def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int) -> dict:
-    """Writes the model's folder, whole or not at all, and returns its manifest. Raises InputError at too few outcomes."""
+def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int, challenger: Scale | None = None) -> dict:
+    """Writes the model's folder, whole or not at all, and returns its manifest. Raises InputError at too few outcomes.
+
+    ``challenger``: the scale of a points scorecard that stands beside the model.
+    """
     bad = material.bad.astype(np.float32)
     bads = int(bad.sum())
     if min(bads, len(bad) - bads) < FEWEST:
@@ -95,11 +99,15 @@ def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int
         "measures": results,
     }
     weight = _weights(finals[MODEL], features, cuts, reference)
+    beside = {}
+    if challenger is not None:
+        beside[scorecard.FILE] = scorecard.fit(features.names, features.directions, material.columns, material.bad, challenger)
+        results["scorecard"] = {"cross_validated": _measured(bad, scorecard.cross_validated(features.names, features.directions, material.columns, material.bad, fold, challenger), seed)}
     _write(out, {
         **{f"{kind}.json": text(document) for kind, document in finals.items()},
         "features.toml": features.toml(),
         "MODEL_CARD.md": card(manifest, features, weight),
-    }, {"calibration.json": calibration, "reference.json": {"schema_version": 1, "rows": len(bad), "features": reference}}, manifest)
+    }, {"calibration.json": calibration, "reference.json": {"schema_version": 1, "rows": len(bad), "features": reference}, **beside}, manifest)
     return manifest
 
 

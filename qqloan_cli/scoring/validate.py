@@ -38,6 +38,8 @@ def validate(scorer: Scorer, sample: Sample, gain: float, loss: float) -> dict:
         "fairness": {name: _fairness(bad, pd, sample.groups[name], bounds[-2]) for name in PROTECTED if name in sample.groups},
         "curves": _curves(bad, pd),
     }
+    if scorer.scorecard is not None:
+        document["challenger"] = _challenger(scorer, sample, bad, pd, bounds)
     if scorer.without is not None:
         document["without_social"] = _ablation(scorer, sample, bad, pd, bounds)
     return document
@@ -171,6 +173,22 @@ def _ablation(scorer: Scorer, sample: Sample, bad, pd, bounds) -> dict:
     out["swap_set"] = {"cut_pd": _r(cut), "in": int(swapped_in.sum()), "in_bad_rate": _r(bad[swapped_in].mean()) if swapped_in.any() else None,
                        "out": int(swapped_out.sum()), "out_bad_rate": _r(bad[swapped_out].mean()) if swapped_out.any() else None}
     return out
+
+
+def _challenger(scorer: Scorer, sample: Sample, bad, pd, bounds) -> dict:
+    """Champion and challenger side by side, and the swap set where both approve as many as the champion does below the last grade."""
+    card = scorer.scorecard
+    points = card.score(dict(zip(scorer.features.names, sample.columns)))
+    theirs = card.pd(points)
+    approved = pd < bounds[-2]
+    order = np.lexsort((np.arange(len(points)), -points))
+    as_many = np.zeros(len(points), bool)
+    as_many[order[: int(approved.sum())]] = True
+    swap = [{"champion": mine, "challenger": other, "rows": int(at.sum()), "bad_rate": _r(bad[at].mean()) if at.any() else None}
+            for mine, my in (("approve", approved), ("decline", ~approved)) for other, its in (("approve", as_many), ("decline", ~as_many)) for at in [my & its]]
+    measured = [{"scorer": name, **{m: _r(f(bad, p)) for m, f in (("auc", measures.auc), ("ks", measures.ks), ("brier", measures.brier), ("log_loss", measures.log_loss), ("ece", measures.ece))},
+                 "slope": _r(measures.calibration_line(bad, p)[0])} for name, p in (("champion", pd), ("challenger", theirs))]
+    return {"measures": measured, "swap_set": swap}
 
 
 def _two(bad, pd, without) -> dict:
