@@ -149,14 +149,14 @@ def steady(months: np.ndarray, policy: IncomePolicy) -> np.ndarray:
     best = np.zeros(len(months), np.int64)
     some = np.flatnonzero(months.any(axis=1))
     filled = months[some]
-    present = np.sort(filled[:, :policy.present.last + 1], axis=1)[:, -policy.present.reached] * _permille(policy.present.up_to) // 1000
-    for last in {window.last for window in policy.steady}:
-        ranked = np.sort(filled[:, :last + 1], axis=1)
-        for window in policy.steady:
-            if window.last == last:
-                reached = ranked[:, -window.reached]
-                reached = np.minimum(reached, present) if window.still_there else reached
-                best[some] = np.maximum(best[some], reached * _permille(window.share) // 1000)
+    ranked = {last: np.sort(filled[:, :last + 1], axis=1) for last in {window.last for window in (*policy.steady, policy.present)}}
+    present = ranked[policy.present.last][:, -policy.present.reached] * _permille(policy.present.up_to) // 1000
+    most = np.zeros(len(some), np.int64)
+    for window in policy.steady:
+        reached = ranked[window.last][:, -window.reached]
+        reached = np.minimum(reached, present) if window.still_there else reached
+        np.maximum(most, reached * _permille(window.share) // 1000, out=most)
+    best[some] = most
     return best
 
 
@@ -174,10 +174,13 @@ def margins(takings: np.ndarray, costs: np.ndarray, policy: IncomePolicy) -> np.
     of a cost, cannot lower it.
     """
     usual, rule = _permille(policy.counts.business), policy.takings
-    shown = costs > 0
-    months, spent, taken = shown.sum(axis=1), costs.sum(axis=1), np.where(shown, takings, 0).sum(axis=1)
+    margin = np.full(len(takings), usual, np.int64)
+    some = np.flatnonzero(costs.any(axis=1))
+    shown = costs[some] > 0
+    months, spent, taken = shown.sum(axis=1), costs[some].sum(axis=1), np.where(shown, takings[some], 0).sum(axis=1)
     left = np.maximum(1000 - spent * 1000 // np.maximum(taken, 1), 0)
-    return np.minimum((months * left + rule.usual_margin_months * usual) // (months + rule.usual_margin_months), max(_permille(rule.margin_most), usual))
+    margin[some] = np.minimum((months * left + rule.usual_margin_months * usual) // (months + rule.usual_margin_months), max(_permille(rule.margin_most), usual))
+    return margin
 
 
 def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
@@ -185,16 +188,20 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
     applications = task.con.sql("SELECT a, region, CAST(date_trunc('month', applied_on) AS DATE) AS on_month FROM applications ORDER BY a").to_arrow_table()
     count, width = applications.num_rows, policy.window_months + 1
 
-    def months(table: str, column: str) -> np.ndarray:
-        got = task.con.sql(f"SELECT a, ago, coalesce({column}, 0) AS fen FROM {table}").to_arrow_table()
-        grid = np.zeros((count, width), np.int64)
-        grid[got.column("a").to_numpy(), got.column("ago").to_numpy()] = got.column("fen").to_numpy()
-        return np.maximum(grid, 0)
+    def months(table: str, *columns: str) -> list[np.ndarray]:
+        got = task.con.sql(f"SELECT a, ago, {', '.join(f'greatest(coalesce({column}, 0), 0) AS {column}' for column in columns)} FROM {table}").to_arrow_table()
+        at = got.column("a").to_numpy().astype(np.int64) * width + got.column("ago").to_numpy()
+        grids = [np.zeros(count * width, np.int64) for _ in columns]
+        for grid, column in zip(grids, columns):
+            grid[at] = got.column(column).to_numpy()
+        return [grid.reshape(count, width) for grid in grids]
 
-    payroll, regular, takings = months("payroll_months", "income_fen"), months("bank_months", "regular_fen"), months("bank_months", "takings_fen")
-    takings = takings * margins(takings, months("bank_months", "costs_fen"), policy)[:, None] // 1000
+    [payroll] = months("payroll_months", "income_fen")
+    regular, takings, costs = months("bank_months", "regular_fen", "takings_fen", "costs_fen")
+    traders = np.flatnonzero(takings.any(axis=1))
+    takings[traders] = takings[traders] * margins(takings[traders], costs[traders], policy)[:, None] // 1000
     bank = regular + takings
-    stated, personal, employer = (months("fund_months", f"{side}_fen") for side in ("base", "personal", "employer"))
+    stated, personal, employer = months("fund_months", "base_fen", "personal_fen", "employer_fen")
     rates = _rates(task, applications.column("region"), applications.column("on_month"))
     fund_least, fund_most, capped = _fund_net(rates, stated, personal, employer, policy)
     any_source = np.where(bank.any(axis=1)[:, None], bank, np.where(payroll.any(axis=1)[:, None], payroll, stated + personal + employer))
@@ -213,8 +220,11 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
 
 def _fund_net(rates: Rates, stated, personal, employer, policy: IncomePolicy):
     """Net pay a month that the fund's base implies: at least, at most, and whether the base stands at its cap."""
-    def lasting(months: np.ndarray) -> np.ndarray:  # with the running month, or without it: it is often not booked yet
-        return np.maximum(steady(months, policy), steady(months[:, 1:], policy))
+    def lasting(months: np.ndarray) -> np.ndarray:
+        """Without the running month, which is often not booked yet, or with it where it is."""
+        best, booked = steady(months[:, 1:], policy), np.flatnonzero(months[:, 0])
+        best[booked] = np.maximum(best[booked], steady(months[booked], policy))
+        return best
 
     deposit, inferred, base = lasting(personal), lasting(np.maximum(personal, employer)), lasting(stated)
     least = np.where(base > 0, base, rates.fund_base(inferred, inferred))

@@ -218,7 +218,9 @@ sums AS (
     CAST(sum(amount_fen) FILTER (class = 'own_transfer') AS BIGINT)               AS own_in_fen,
     CAST(-sum(amount_fen) FILTER (class IN ('loan_repayment', 'card_repayment')) AS BIGINT) AS repaid_fen,
     CAST(sum(amount_fen) FILTER (class = 'loan_proceeds') AS BIGINT)              AS loan_proceeds_fen,
-    CAST(-sum(amount_fen) FILTER (class = 'gambling') AS BIGINT)                  AS gambling_fen
+    CAST(-sum(amount_fen) FILTER (class = 'gambling') AS BIGINT)                  AS gambling_fen,
+    min(counterparty_no) FILTER (class = 'salary' AND counts_permille > 0)        AS first_payer,
+    max(counterparty_no) FILTER (class = 'salary' AND counts_permille > 0)        AS last_payer
   FROM lines
   WHERE counts_permille > 0
     OR (amount_fen > 0 AND class IN ('bonus', 'own_transfer', 'loan_proceeds'))
@@ -298,7 +300,7 @@ FROM pay_slips GROUP BY a, ago;
 
 CREATE OR REPLACE TEMP TABLE fund_payments AS
 SELECT
-  x.a, f.month, f.employer, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
+  x.a, f.month, hash(nullif(f.employer, '')) AS employer_no, f.base_fen, f.personal_amount_fen, f.employer_amount_fen,
   CAST(x.applied_month - (year(f.month) * 12 + month(f.month)) AS TINYINT) AS ago,
   f.src_file, f.src_row
 FROM provident_fund f
@@ -319,17 +321,15 @@ WITH one_or_more AS (
   SELECT a, min(first_name) = max(last_name) AS one FROM payroll_months WHERE first_name IS NOT NULL GROUP BY a
 ),
 in_fund AS (
-  SELECT a, min(employer) = max(employer) AS one FROM fund_payments ANTI JOIN one_or_more USING (a) WHERE employer <> '' GROUP BY a
+  SELECT a, min(employer_no) = max(employer_no) AS one FROM fund_payments ANTI JOIN one_or_more USING (a) WHERE employer_no IS NOT NULL GROUP BY a
 ),
 in_bank AS (
-  SELECT a, min(counterparty_no) = max(counterparty_no) AS one
-  FROM lines ANTI JOIN one_or_more USING (a) ANTI JOIN in_fund USING (a)
-  WHERE class = 'salary' AND counts_permille > 0 AND counterparty_no IS NOT NULL GROUP BY a
+  SELECT a, first_payer = last_payer AS one FROM bank_facts ANTI JOIN one_or_more USING (a) ANTI JOIN in_fund USING (a) WHERE first_payer IS NOT NULL
 ),
 several AS (
   SELECT p.a, p.employer, p.pay_date AS paid_on FROM pay_slips p SEMI JOIN (FROM one_or_more WHERE NOT one) USING (a)
   UNION ALL
-  SELECT f.a, f.employer, f.month FROM fund_payments f SEMI JOIN (FROM in_fund WHERE NOT one) USING (a)
+  SELECT f.a, CAST(f.employer_no AS VARCHAR), f.month FROM fund_payments f SEMI JOIN (FROM in_fund WHERE NOT one) USING (a)
   UNION ALL
   SELECT l.a, CAST(l.counterparty_no AS VARCHAR), CAST(l.booked_at AS DATE) FROM lines l SEMI JOIN (FROM in_bank WHERE NOT one) USING (a)
   WHERE l.class = 'salary' AND l.counts_permille > 0

@@ -173,7 +173,10 @@ WITH told AS (
   FROM lines LEFT JOIN (SELECT rule_no, CAST(code AS line_rule) AS rule FROM income_rules) r USING (rule_no)
   WHERE counts_permille > 0 OR (class = 'bonus' AND amount_fen > 0) OR (class = 'gambling' AND amount_fen < 0)
     OR class IN ('own_transfer', 'loan_proceeds', 'loan_repayment', 'card_repayment')
-    OR (amount_fen < 0 AND class IN ('business_cost', 'refund') AND a IN (SELECT a FROM lines WHERE class = 'business'))  -- they lower takings
+  UNION ALL  -- what lowers takings, of those who have some
+  SELECT a, CAST('bank_income' AS income_figure), CAST(booked_at AS DATE), amount_fen, class, r.rule
+  FROM lines SEMI JOIN (SELECT a FROM lines WHERE class = 'business') USING (a) LEFT JOIN (SELECT rule_no, CAST(code AS line_rule) AS rule FROM income_rules) r USING (rule_no)
+  WHERE amount_fen < 0 AND class IN ('business_cost', 'refund')
 )
 SELECT x.application_id, l.* FROM told l JOIN applications x USING (a)
 ORDER BY l.a, l.figure, l.on_date, l.amount_fen, l.class, l.rule;
