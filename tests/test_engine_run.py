@@ -122,3 +122,22 @@ def test_a_dead_holders_lock_is_taken_over_and_said(tmp_path):
     with only_writer(out, notes):
         pass
     assert said == [("lock-taken-over", f"process {holder.pid} held run and is gone; its lock was taken over")]
+
+
+def test_the_digests_of_a_run_and_of_a_step_taken_again_are_those_of_its_files(lender_run, tmp_path):
+    import hashlib
+    import json
+    import shutil
+
+    from conftest import done
+
+    run = tmp_path / "run"
+    shutil.copytree(lender_run, run)
+    for step in (None, "social", "disburse-plan"):
+        if step:
+            done(step, run, "--yes")
+        digests = json.loads((run / "run.json").read_text(encoding="utf-8"))["digests"]
+        assert len(digests) > 5
+        assert {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in digests} == digests, step
+        if step == "social":
+            done("score", run), done("limit", run)

@@ -93,7 +93,7 @@ def finish(run: Run) -> None:
     shutil.rmtree(run.root / ".scratch", ignore_errors=True)
     paths = [path for contract in OUTPUTS for path in run.whole(contract.name)]
     with ThreadPoolExecutor(2) as pool:
-        digests = list(pool.map(sha256, paths))
+        digests = list(pool.map(lambda path: run.digested.get(path) or sha256(path), paths))
     run.document["digests"] = {str(path.relative_to(run.root)): digest for path, digest in zip(paths, digests)}
     run.save()
     for name in (".journal", ".request"):

@@ -44,6 +44,7 @@ class Run:
 
     def __init__(self, root: Path, document: dict) -> None:
         self.root, self.document = root, document
+        self.digested: dict[Path, str] = {}  # of files that were finished while others had nothing to do
         self._staged: set[str] | None = None  # tables that a step is making beside the run
 
     @classmethod

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Iterable, Mapping
 
 from qqloan_cli.engine.events import Events
+from qqloan_cli.engine.files import sha256
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import clear, connect, settle
@@ -21,6 +23,7 @@ from qqloan_cli.engine.workers import Workers, memory_mb
 
 MEMORY_MB, GATHER_MB = 2_400, 1_600  # of DuckDB; what NumPy and the workers beside it hold comes on top
 GATHER_MB_A_BUCKET = 300  # with which a gather is sure to do
+DIGEST_MB = 60  # a thirtieth of a second
 Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)
 
 
@@ -116,6 +119,7 @@ class _Walk:
         self.memory: dict[int, int] = {}
         self.sizes: dict[Todo, int] = {}
         self.started: set[int] = set()
+        self.finished: list[Path] = []
         self.told = 0
 
     def _buckets(self, stage: Stage) -> Iterable[int | None]:
@@ -167,10 +171,22 @@ class _Walk:
                     del self.todo[task[0]]
                     self._say_started(task[0][0])
                     pool.give(task)
+                if pool.is_busy and pool.room:
+                    self._digest_some()
                 if pool.is_busy:
                     for (piece, _), made in pool.take():
                         self._take(*piece, made)
             self._say_what_finished()
+
+    def _digest_some(self) -> None:
+        """While a worker has nothing to do: what is finished gets its digest, which the run's end would wait for. A little at a time,
+        for nobody gets work meanwhile."""
+        left = DIGEST_MB * 1_000_000
+        for path in [path for path in self.finished if path not in self.run.digested]:
+            left -= path.stat().st_size
+            if left < 0:
+                return
+            self.run.digested[path] = sha256(path)
 
     def _read_settings(self) -> None:
         """Before the workers begin, which have them from here; what is wrong with one is said before anything is done."""
@@ -205,6 +221,7 @@ class _Walk:
         stage = self.stages[place]
         files = [path for table in stage.writes for path in ([self.run.file(table, bucket)] if bucket is not None else self.run.whole(table))]
         self.journal.record(stage.name, bucket, rows, files)
+        self.finished += files
         self.seconds[place] += seconds
         if bucket is not None:
             self.events.advanced(stage.name, self._applications() // self.run.buckets)
