@@ -28,7 +28,7 @@ MAY = {
     "links": {"errors", "contracts", "engine", "policy"},
     "stages": {"errors", "contracts", "engine", "policy", "loans", "scoring", "funding", "intake", "links"},
     "generate": {"errors", "contracts", "policy", "engine"},
-    "asking": {"errors", "contracts", "engine", "policy", "loans", "funding", "stages"},
+    "asking": {"errors", "contracts", "engine", "policy", "loans", "stages"},
     "chain": {"errors", "engine", "stages", "links", "asking"},
     "reports": {"errors", "contracts", "engine", "policy"},
     "commands": {"errors", "app", "chain", "asking", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},

@@ -16,23 +16,17 @@ from qqloan_cli.asking import question
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
-from qqloan_cli.funding.tranches import Plans
 from qqloan_cli.loans.pricing import BLOCK, cost
-from qqloan_cli.loans.schedule import METHODS, Rounding, Terms, by_rounding, schedule_by
+from qqloan_cli.loans.schedule import METHODS, Terms, by_rounding, schedule_by
 from qqloan_cli.policy.products import load_lender, load_products, ppm
-from qqloan_cli.stages.limit import real_days_of
-
-ITEMS = ("principal", "interest", "monthly_fee", "upfront_fee", "total", "late_interest", "early_repayment")
+from qqloan_cli.stages.limit import conventions, real_days_of
 
 
 def settings(run: Run) -> dict[str, object]:
     products, lender = load_products(run.config_dir), load_lender(run.config_dir)
-    plans = Plans.of(products, run.as_of)
     return {
-        "real_days": plans.real_days(max(term for product in products.values() for term in product.terms)),
-        "plan_of_place": np.array([plans.products.index(name) for name in products], np.int64),
+        **conventions(products, run.as_of),
         "legal_is_effective": lender.legal_cost[lender.licence] == "effective",
-        "roundings": [Rounding.of(product) for product in products.values()],
         "product_fees": pa.Table.from_pylist([{
             "product": name, "place": place, "principal_free": product.principal_free_months, "method_code": METHODS.index(product.method), "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate),
             "late_times_ppm": ppm(product.shown.late_rate_times), "early_ppm": ppm(product.shown.early_repayment_rate),

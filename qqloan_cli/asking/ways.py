@@ -82,11 +82,12 @@ def _approved(task, application_id: str, tries: list[tuple]) -> list[dict]:
     """).to_arrow_table().to_pylist()
     best: dict[tuple, tuple[float, dict]] = {}
     for answer in answers:
-        of = tries[answer.pop("n")]
+        n = answer.pop("n")
+        of = tries[n]
         size = sum(k / WAYS[w].steps for w, k in of)
         ways = tuple(w for w, _ in of)
         if ways not in best or size < best[ways][0]:
-            candidate = f"{application_id}#{tries.index(of):05d}"
+            candidate = f"{application_id}#{n:05d}"
             told = [{"way": WAYS[w].code, "before": _figure(con, f"all_{shown[w][0]}", shown[w][1], application_id), "after": _figure(con, shown[w][0], shown[w][1], candidate),
                      "figure": shown[w][1]} for w, _ in of]
             best[ways] = (size, {"ways": told, **answer})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qqloan_cli.reports import formats
 
-PERCENT = {"bad_rate", "share", "mean_pd", "expected", "observed", "approval_rate", "caught", "missing", "missing_in_training", "good_declined_rate", "impact", "good_declined", "bad_approved"}
+PERCENT = {"bad_rate", "share", "mean_pd", "expected", "observed", "approval_rate", "caught", "missing", "missing_in_training", "impact", "good_declined", "bad_approved"}
 
 
 def tables(found: dict) -> list[tuple[str, list[dict]]]:

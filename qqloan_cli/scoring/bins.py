@@ -32,10 +32,10 @@ def thresholds(column: np.ndarray, most: int = MOST_BINS) -> np.ndarray:
         at = np.arange(1, most) * len(values) // most
         cut = np.unique(np.searchsorted(first, at, side="right") - 1)
         cut = cut[cut < len(distinct) - 1]
-    return np.array([_between(distinct[i], distinct[i + 1]) for i in cut], np.float32)
+    return np.array([between(distinct[i], distinct[i + 1]) for i in cut], np.float32)
 
 
-def _between(low: np.float32, high: np.float32) -> np.float32:
+def between(low: np.float32, high: np.float32) -> np.float32:
     """The shortest number t with low < t <= high, near their middle."""
     middle = (float(low) + float(high)) / 2
     for digits in range(1, 10):

@@ -14,7 +14,7 @@ import numpy as np
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring import measures
-from qqloan_cli.scoring.bins import _between, place
+from qqloan_cli.scoring.bins import between, place
 from qqloan_cli.scoring.logistic import logistic
 
 FILE = "scorecard.json"
@@ -128,7 +128,7 @@ def _splits(column: np.ndarray, bad: np.ndarray, direction: int) -> np.ndarray:
     for split in made.splits if made.splits is not None else ():
         at = int(np.searchsorted(distinct, np.float32(split), side="left"))
         if 0 < at < len(distinct):
-            short.append(_between(distinct[at - 1], distinct[at]))
+            short.append(between(distinct[at - 1], distinct[at]))
     return np.array(sorted(set(short)), np.float32)
 
 

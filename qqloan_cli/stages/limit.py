@@ -7,6 +7,7 @@ answers; loans/pricing.py prices what may be offered; limit_decision.sql decides
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,8 @@ def settings(run: Run) -> dict[str, object]:
     prices, law, rules = load_price(config, products, limits), load_regulation(config), load_rules(config)
     run.warn(law.warnings(lender, run.as_of))
     legal_is_effective = lender.legal_cost[lender.licence] == "effective"
-    plans = Plans.of(products, run.as_of)
     return {
-        "real_days": plans.real_days(max(term for product in products.values() for term in product.terms)),
-        "plan_of_place": np.array([plans.products.index(name) for name in products], np.int64),
+        **conventions(products, run.as_of),
         "rules_sql": rules.select,
         "legal_is_effective": legal_is_effective,
         "cut": (ppm(prices.cut.floor), ppm(prices.cut.step)),
@@ -60,7 +59,6 @@ def settings(run: Run) -> dict[str, object]:
         }]),
         "rule_book": rules.table(),
         "step_book": pa.Table.from_pylist([{"step_no": number, "step": step, "code": code} for number, (step, code) in enumerate(STEPS, 1)]),
-        "roundings": [Rounding.of(product) for product in products.values()],
         "product_book": pa.Table.from_pylist([_product(place, name, product) for place, (name, product) in enumerate(products.items())]),
         "product_terms": pa.Table.from_pylist([{"product": name, "term_months": term} for name, product in products.items() for term in product.terms]),
         "product_purposes": _names("purpose", [(name, purpose) for name, product in products.items() for purpose in sorted(set(product.purposes))]),
@@ -80,6 +78,16 @@ def _product(place: int, name: str, product: Product) -> dict:
         "amount_min_fen": product.amount_min * FEN, "amount_max_fen": product.amount_max * FEN, "amount_step_fen": product.amount_step * FEN,
         "term_usual": product.term_usual, "age_min": product.age_min, "age_max": product.age_max, "age_max_at_end": product.age_max_at_end,
         "monthly_fee_ppm": ppm(product.monthly_fee_rate), "upfront_fee_ppm": ppm(product.upfront_fee_rate), "principal_free": product.principal_free_months,
+    }
+
+
+def conventions(products: dict[str, Product], as_of: datetime.date) -> dict[str, object]:
+    """How the products' schedules are worked out: their roundings, and the days of each month where interest goes by them."""
+    plans = Plans.of(products, as_of)
+    return {
+        "roundings": [Rounding.of(product) for product in products.values()],
+        "real_days": plans.real_days(max(term for product in products.values() for term in product.terms)),
+        "plan_of_place": np.array([plans.products.index(name) for name in products], np.int64),
     }
 
 
