@@ -75,3 +75,16 @@ def test_each_fold_is_judged_by_a_calibration_that_did_not_see_it():
 def test_an_unknown_method_is_refused():
     with pytest.raises(ConfigError, match="calibration-unknown"):
         apply({"method": "magic"}, np.zeros(1))
+
+
+def test_venn_abers_agrees_with_the_library_at_its_own_points():
+    """tests/oracles/venn_abers.json: few enough rows that nothing is gathered into groups."""
+    import json
+    from pathlib import Path
+
+    case = json.loads((Path(__file__).parent / "oracles/venn_abers.json").read_text(encoding="utf-8"))
+    p = np.array(case["p"])
+    margin = np.log(p / (1 - p))
+    found = fit("venn_abers", margin, np.array(case["bad"], float))
+    at = np.searchsorted(np.round(margin, 6), np.round(found["margin"], 6))
+    assert len(at) > 50 and np.abs(1 / (1 + np.exp(-np.array(found["log_odds"]))) - np.array(case["calibrated"])[at]).max() < 1e-6

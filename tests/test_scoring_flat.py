@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import call, done
+from conftest import ROOT, call, done
 
 from qqloan_cli.errors import InputError
 from qqloan_cli.scoring.flat import outcome, read_table, table_material
@@ -49,7 +49,7 @@ def test_training_says_what_it_left_out_and_how_well_it_ranks(tmp_path):
     result = call("train", "--table", table, "--target", "bad", "--bags", 1, "--trees", 10, "--out", tmp_path / "m")
     assert (result.code, result.out) == (0, "")
     lines = result.err.splitlines()
-    assert lines[0] == "note: columns-not-numbers: left out, not numbers: app_id"
+    assert lines[0] == "note: columns-not-numbers: left out, neither numbers nor a few words: app_id"
     assert lines[1].startswith("300 rows, ") and lines[1].endswith(" 3 features")
     assert lines[2].startswith("model, cross-validated: AUC 0.")
     assert lines[-1].startswith("next: qqloan score --table FILE")
@@ -92,7 +92,7 @@ def test_a_missing_column_is_named(tmp_path, model):
     table = _table(tmp_path / "new.csv", 5, columns=["app_id", "income", "utilisation"])
     call("score", "--table", table, "--model", model, "--out", tmp_path / "o.parquet").shows(
         3, err="error: column-missing: the table lacks late_times (new.csv). "
-        "Bring every column that the model looks at; their order does not matter.\n")
+        "Bring every column that the model looks at, in any order; --allow-missing takes them for missing values.\n")
     assert not (tmp_path / "o.parquet").exists()
 
 
@@ -217,8 +217,9 @@ def test_scoring_does_not_import_xgboost(tmp_path, model):
 
     table = _table(tmp_path / "t.csv", 20)
     script = (
-        "import sys; from pathlib import Path; from qqloan_cli.scoring.flat import score_table\n"
-        f"score_table(Path({str(table)!r}), Path({str(model)!r}), Path({str(tmp_path / 'o.parquet')!r})); print('xgboost' in sys.modules)"
+        "import sys; from pathlib import Path; from qqloan_cli.policy.scale import load_scale; from qqloan_cli.scoring.flat import score_table\n"
+        f"score_table(Path({str(table)!r}), Path({str(model)!r}), Path({str(tmp_path / 'o.parquet')!r}), load_scale(Path({str(ROOT / 'configs')!r})))\n"
+        "print('xgboost' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
 
@@ -230,3 +231,84 @@ def test_taiwans_file_of_carriage_returns_reaches_what_it_should(shared, tmp_pat
     assert "they number the rows: ID" in result.err
     measured = json.loads((tmp_path / "m" / "manifest.json").read_text())["measures"]["model"]["cross_validated"]
     assert measured["auc"] > 0.778 and measured["ece"] < 0.015 and abs(measured["slope"] - 1) < 0.05
+
+
+def _lending(path, n=2_000, seed=4, homes=("RENT", "OWN", "MORTGAGE")):
+    """A share as text with a sign, a few words, a term in words and a postcode with too many of them."""
+    rng = np.random.default_rng(seed)
+    use, home, term = rng.uniform(0, 100, n), rng.choice(homes, n), rng.choice(["36 months", "60 months"], n)
+    bad = rng.random(n) < 1 / (1 + np.exp(3 - 0.02 * use - 0.8 * (home == "RENT") - 0.6 * (term == "60 months")))
+    rows = ["use,home,term,zip,bad", *(f"{u:.1f}%,{h if i % 11 else ''},{t},{rng.integers(10_000, 99_999)}xx,{int(b)}" for i, (u, h, t, b) in enumerate(zip(use, home, term, bad)))]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    result = done("train", "--table", _lending(folder / "t.csv"), "--target", "bad", "--bags", 2, "--trees", 60, "--out", folder / "m")
+    assert "left out, neither numbers nor a few words: zip" in result.err
+    return folder / "m"
+
+
+def test_text_that_holds_numbers_or_a_few_words_is_learned_from(words):
+    from qqloan_cli.scoring.features import load_features
+
+    features = load_features(words / "features.toml")
+    assert set(features.names) == {"use", "home=MORTGAGE", "home=RENT", "home=OWN", "term=60 months", "term=36 months"}
+    assert {features.feature[name].reason for name in features.names if name.startswith("home")} == {"M-HOME"}, "one reason for a column, whatever its words"
+    assert json.loads((words / "manifest.json").read_text())["measures"]["model"]["cross_validated"]["auc"] > 0.62
+
+
+def test_a_word_that_training_never_saw_is_scored_the_same_alone_and_among_others(tmp_path, words):
+    scored = _scored(tmp_path, _lending(tmp_path / "new.csv", 300, seed=7, homes=("RENT", "OWN", "CARAVAN")), words)
+    assert scored.num_rows == 300 and scored.column("pd").null_count == 0
+    lines = (tmp_path / "new.csv").read_text().splitlines()
+    at = next(i for i, line in enumerate(lines[1:]) if "CARAVAN" in line)
+    (tmp_path / "one.csv").write_text("\n".join([lines[0], lines[at + 1]]) + "\n")
+    assert _scored(tmp_path, tmp_path / "one.csv", words).drop(["row"]).equals(scored.drop(["row"]).slice(at, 1))
+
+
+def test_features_of_a_table_may_be_expressions_over_its_columns(tmp_path):
+    """The codes of a column apart from its order: months late may only be worse, the codes are free."""
+    features = tmp_path / "f.toml"
+    features.write_text(
+        '[feature.late]\nsql = "GREATEST(late_times, 0)"\ndirection = 1\n[feature.late_code]\nsql = "CASE WHEN late_times <= 0 THEN late_times ELSE 1 END"\n'
+        '[feature.use]\nsql = "TRY_CAST(utilisation AS DOUBLE)"\ndirection = 1\n[feature.income]\ndirection = -1\n')
+    done("train", "--table", _table(tmp_path / "t.csv"), "--target", "bad", "--features", features, "--bags", 1, "--trees", 30, "--out", tmp_path / "m")
+    scored = _scored(tmp_path, _table(tmp_path / "new.csv", 300, seed=9), tmp_path / "m")
+    turned = _scored(tmp_path, _table(tmp_path / "turned.csv", 300, seed=9, columns=["utilisation", "late_times", "app_id", "income"]), tmp_path / "m")
+    assert scored.equals(turned) and len(np.unique(scored.column("pd").to_numpy())) > 50
+
+
+@pytest.mark.parametrize(("sql", "ref"), [
+    ("(SELECT 1)", "feature-not-allowed"), ("read_csv('x')", "feature-not-allowed"), ("other.income", "feature-table-unknown"), ("income +", "feature-unreadable"), ("LN(app_id)", "feature-unreadable"),
+])
+def test_an_expression_that_may_not_stand_there_is_refused(tmp_path, sql, ref):
+    (tmp_path / "f.toml").write_text(f'[feature.it]\nsql = "{sql}"\n')
+    refused = call("train", "--table", _table(tmp_path / "t.csv", 200), "--target", "bad", "--features", tmp_path / "f.toml", "--out", tmp_path / "m")
+    assert refused.code == 2 and ref in refused.err and len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_protected_column_is_no_feature_of_a_table(tmp_path):
+    (tmp_path / "f.toml").write_text('protected = ["income"]\n[feature.poor]\nsql = "CASE WHEN income < 5000 THEN 1 ELSE 0 END"\n')
+    refused = call("train", "--table", _table(tmp_path / "t.csv", 200), "--target", "bad", "--features", tmp_path / "f.toml", "--out", tmp_path / "m")
+    assert refused.code == 2 and "feature-column-protected" in refused.err
+
+
+def test_a_missing_column_may_count_as_missing_with_a_warning_and_a_drift_alert(tmp_path, model):
+    table = _table(tmp_path / "new.csv", 500, seed=9, columns=["app_id", "income", "utilisation"])
+    result = done("score", "--table", table, "--model", model, "--out", tmp_path / "o.parquet", "--allow-missing")
+    lines = result.err.splitlines()
+    assert lines[0] == "note: feature-absent: the table has no column for late_times: it counts as missing in every row"
+    assert lines[1].startswith("note: drift-red: late_times has shifted since training: stability index ") and lines[1].endswith("missing 100.0% (in training 0.0%)")
+    assert pq.read_table(tmp_path / "o.parquet").num_rows == 500
+
+
+def test_a_batch_like_the_training_rows_drifts_nowhere_and_a_shifted_one_where_it_shifted(tmp_path, model):
+    assert "drift" not in done("score", "--table", _table(tmp_path / "same.csv", 400, seed=21), "--model", model, "--out", tmp_path / "o.parquet").err
+    assert "drift" not in done("score", "--table", _table(tmp_path / "few.csv", 15, seed=22), "--model", model, "--out", tmp_path / "o.parquet").err, "few rows scatter"
+    lines = _table(tmp_path / "shifted.csv", 400, seed=21).read_text().splitlines()
+    (tmp_path / "shifted.csv").write_text("\n".join([lines[0], *(",".join([a, str(int(income) * 3), *rest]) for a, income, *rest in (line.split(",") for line in lines[1:]))]) + "\n")
+    said = done("score", "--table", tmp_path / "shifted.csv", "--model", model, "--out", tmp_path / "o.parquet").err
+    assert "drift-red: income" in said and said.count("drift-") == 1

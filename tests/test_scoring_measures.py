@@ -82,7 +82,7 @@ def test_points_to_double_the_odds(name):
     case = ORACLES[name]
     scale = Scale(
         base_score=case["points"], base_odds=case["good_bad_odds"], points_to_double=case["pdo"], lowest=0, highest=1000, most_reasons=4,
-        reason_at_least_points=1, grades=[Grade(grade="A", pd_below=1.01)],
+        reason_at_least_points=1, decides="champion", drift_amber=0.1, drift_red=0.25, grades=[Grade(grade="A", pd_below=1.01)],
     )
     assert scale.factor == pytest.approx(case["factor"], abs=1e-6)
     assert scale.offset == pytest.approx(case["offset"], abs=1e-6)

@@ -95,8 +95,7 @@ def test_champion_and_challenger_side_by_side_with_their_swap_set(flat):
     assert "scorecard" in json.loads((flat / "model/manifest.json").read_text())["measures"] and "Challenger" in (flat / "model/MODEL_CARD.md").read_text(encoding="utf-8")
 
 
-def test_a_model_without_one_says_so(tmp_path):
-    from conftest import ROOT
-
-    refused = call("export", ROOT / "configs/model", "--to", tmp_path / "card.sql")
+def test_a_model_without_one_says_so(tmp_path, flat):
+    done("train", "--table", flat / "flat.csv", "--target", "bad", "--bags", 1, "--trees", 5, "--out", tmp_path / "alone")
+    refused = call("export", tmp_path / "alone", "--to", tmp_path / "card.sql")
     assert refused.code == 2 and "has no scorecard" in refused.err

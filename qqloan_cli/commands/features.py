@@ -23,7 +23,7 @@ def features(
     from qqloan_cli.scoring.features import load_features
 
     listed = load_features((model or config_dir(config)) / "features.toml")
-    if all(feature.sql for feature in listed.feature.values()):
+    if listed.over_runs:
         listed.select()  # an expression that may not run is said here, not in the night's batch
     says = {1: "higher is worse", -1: "higher is better", 0: "free"}
     rows = [

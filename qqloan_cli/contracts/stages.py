@@ -220,7 +220,25 @@ SCORE = Contract(
         C("grade_without_social", "VARCHAR", "A to G"),
         C("reason_codes", "VARCHAR[]", "what lowered the score most, worst first; at least one"),
         C("reasons", "STRUCT(code VARCHAR, feature VARCHAR, points DOUBLE)[]", "each reason's points"),
+        C("scorer", "VARCHAR", "whose pd, score, grade and reasons these are: champion or challenger (configs/scale.toml: decides)"),
+        C("champion_pd", "DOUBLE", "by the boosted trees"),
+        C("champion_score", "INTEGER", "points"),
+        C("challenger_pd", "DOUBLE", "by the points scorecard", null="the model has none beside it"),
+        C("challenger_score", "INTEGER", "the card's own points", null="the model has none beside it"),
         C("model_version", "VARCHAR", "the model's digest, 12 characters"),
+    ),
+)
+
+SCORE_BINS = Contract(
+    "score_bins", "feature and bin of a bucket", ("feature", "bin"),
+    (
+        C("feature", "VARCHAR", "of the model"),
+        C("bin", "INTEGER", "of its values, from the lowest; the last is for missing values"),
+        C("from_value", "DOUBLE", "the bin's lower edge, in the feature's unit", null="the lowest bin, or the one of missing values"),
+        C("missing", "BOOLEAN", "the bin of missing values"),
+        C("rows", "BIGINT", "applications of this bucket in it"),
+        C("reference_share", "DOUBLE", "share of the training rows in it"),
+        C("reference_rows", "BIGINT", "training rows in all"),
     ),
 )
 
@@ -438,6 +456,6 @@ COST_TABLE = Contract(
 )
 
 OUTPUTS = (
-    QUARANTINE, KEYS, LINKS, VERIFY, INCOME, INCOME_LINES, CREDIT, SOCIAL, SCORE, LIMIT, LIMIT_STEPS,
+    QUARANTINE, KEYS, LINKS, VERIFY, INCOME, INCOME_LINES, CREDIT, SOCIAL, SCORE, SCORE_BINS, LIMIT, LIMIT_STEPS,
     FUNDING, FUNDING_SHARES, FUNDING_SOURCES, FUNDING_LIMITS, FUNDING_PROGRAMME, CASH_CALENDAR, DISBURSE_PLAN, SCHEDULE, DECISIONS, OFFERS, COST_TABLE,
 )

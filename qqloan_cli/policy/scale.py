@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -29,10 +30,15 @@ class Scale(BaseModel):
     highest: int
     most_reasons: int = Field(ge=1, le=10)
     reason_at_least_points: float = Field(ge=0)
+    decides: Literal["champion", "challenger"]
+    drift_amber: float = Field(gt=0)
+    drift_red: float = Field(gt=0)
     grades: list[Grade] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _bands_cover_everything(self) -> "Scale":
+        if self.drift_amber >= self.drift_red:
+            raise ValueError("drift_amber is not below drift_red")
         if self.lowest >= self.highest:
             raise ValueError("lowest is not below highest")
         bounds = [grade.pd_below for grade in self.grades]

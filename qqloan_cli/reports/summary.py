@@ -8,7 +8,8 @@ from qqloan_cli.engine.query import ask, ask_all
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.reasons import load_reasons
-from qqloan_cli.reports import console, formats
+from qqloan_cli.policy.scale import load_scale
+from qqloan_cli.reports import console, drift, formats
 from qqloan_cli.reports.money import yuan
 
 _DECISIONS = """
@@ -25,16 +26,22 @@ ORDER BY decision, applications DESC, code
 """
 _CAPS = "SELECT binding_cap, count(*) AS applications FROM decisions WHERE decision = 'approve' GROUP BY ALL ORDER BY applications DESC, binding_cap"
 _SOURCES = "SELECT source, loans, used_fen, capacity_fen, weighted_cost FROM funding_sources ORDER BY source"
+_SWAPPED = """
+SELECT CASE WHEN champion_pd < $cut THEN 'pass' ELSE 'fail' END AS champion, CASE WHEN challenger_pd < $cut THEN 'pass' ELSE 'fail' END AS challenger,
+       count(*) AS applications, round(avg(champion_pd), 4) AS champion_pd, round(avg(challenger_pd), 4) AS challenger_pd, any_value(scorer) AS scorer
+FROM score WHERE challenger_pd IS NOT NULL GROUP BY 1, 2 ORDER BY 1 DESC, 2 DESC
+"""
 _SHORT = 'SELECT "limit", left_fen, shadow_price FROM funding_limits WHERE shadow_price > 0 ORDER BY shadow_price DESC, "limit"'
 _REFUSED = "SELECT input, rule, count(*) AS rows FROM quarantine GROUP BY ALL ORDER BY rows DESC, input, rule"
 
 
 def document(run: Run) -> dict:
     """The whole summary as one document: what ``--format json`` prints and the table is drawn from."""
-    decisions, reasons, caps, refused = (answer.to_pylist() for answer in ask_all(run, [_DECISIONS, _REASONS, _CAPS, _REFUSED]))
+    questions = [_DECISIONS, _REASONS, _CAPS, _REFUSED, drift.question(load_scale(run.config_dir))]
+    decisions, reasons, caps, refused, drifted = (answer.to_pylist() for answer in ask_all(run, questions))
     return {
         "schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "counts": run.document["counts"],
-        "decisions": decisions, "reasons": reasons, "binding_caps": caps, "quarantine": refused, "warnings": run.document["warnings"],
+        "decisions": decisions, "reasons": reasons, "binding_caps": caps, "quarantine": refused, "warnings": run.document["warnings"], "drift": drifted,
         "policy_version": run.document["config_digest"][:12], "seconds": round(sum(t["seconds"] for t in run.document["timings"].values()), 2),
     }
 
@@ -60,6 +67,7 @@ def show(run: Run, format: str = "table") -> None:
     )
     if found["binding_caps"]:
         formats.draw(["binding cap", "approved"], [[r["binding_cap"] or "-", f"{r['applications']:,}"] for r in found["binding_caps"]], "What set the amount", [False, True])
+    _drift(found["drift"])
 
 
 def show_intake(run: Run, refused: list[dict] | None = None) -> None:
@@ -80,13 +88,18 @@ def show_step(run: Run, stages: list[str], format: str = "table") -> None:
     """What a single step left."""
     done = {name: run.document["stages"][name] for name in stages}
     if format == "json":
-        print(json.dumps({"schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "stages": done, "warnings": run.document["warnings"]}, ensure_ascii=False, indent=1))
+        print(json.dumps({"schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "stages": done, "warnings": run.document["warnings"], **({"drift": drift.of_run(run)} if "score" in done else {})}, ensure_ascii=False, indent=1))
         return
     if format != "table":
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    scored = "score" in done
+    drifted = drift.of_run(run) if scored else []
     rows = [[name, f"{found['rows_in']:,}", table, f"{count:,}"] for name, found in done.items() for table, count in found["rows_out"].items()]
     formats.draw(["stage", "rows in", "table", "rows"], rows, None, [False, True, False, True])
+    if scored:
+        _swap_set(run)
     _notes(run)
+    _drift(drifted)
 
 
 def show_funding(run: Run) -> None:
@@ -102,6 +115,23 @@ def show_funding(run: Run) -> None:
         formats.draw(["approved loans", "wanted (yuan)", "funded (yuan)", "wait", "objective", "its bound", "gap"], [
             [f"{p['applications']:,}", yuan(p["wanted_fen"]), yuan(p["funded_fen"]), f"{p['queued']:,}", f"{p['reached_yuan']:,.2f}", f"{p['bound_yuan']:,.2f}", gap]
         ], "The programme", [True] * 7)
+
+
+def _swap_set(run: Run) -> None:
+    """Champion and challenger side by side, where the model has both: who is below the last grade's pd by either."""
+    cut = load_scale(run.config_dir).grades[-2].pd_below if len(load_scale(run.config_dir).grades) > 1 else 1.0
+    rows = ask(run, _SWAPPED.replace("$cut", repr(cut))).to_pylist()
+    if rows:
+        formats.draw(
+            ["champion", "challenger", "applications", "mean pd by champion", "by challenger"],
+            [[r["champion"], r["challenger"], f"{r['applications']:,}", shown(r["champion_pd"]), shown(r["challenger_pd"])] for r in rows],
+            f"Swap set at a pd of {cut:.2f}; the {rows[0]['scorer']} decides", [False, False, True, True, True],
+        )
+
+
+def _drift(found: list[dict]) -> None:
+    for ref, text in drift.lines(found):
+        console.current().note(ref, text)
 
 
 def _notes(run: Run) -> None:

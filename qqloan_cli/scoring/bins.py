@@ -52,6 +52,12 @@ def place(column: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     return where
 
 
+def edges(cuts: np.ndarray) -> np.ndarray:
+    """A float32 value of each bin, NaN for the last: its lower edge, and just below the first threshold for the first bin."""
+    below = np.nextafter(cuts[:1], np.float32(-np.inf)) if len(cuts) else np.zeros(1, np.float32)
+    return np.concatenate([below, cuts, [np.float32(np.nan)]]).astype(np.float32)
+
+
 def shares(placed: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """Share of rows in each bin, the missing one last."""
     return np.bincount(placed, minlength=len(cuts) + 2) / max(1, len(placed))

@@ -12,7 +12,7 @@ from qqloan_cli.errors import ConfigError
 from qqloan_cli.scoring.logistic import logistic, softplus
 from qqloan_cli.scoring.measures import log_loss
 
-METHODS = ("none", "platt", "beta", "isotonic")
+METHODS = ("none", "platt", "beta", "isotonic", "venn_abers")
 _FAR = 12.0  # log odds of a pd of 6 in a million: beyond it no data speaks
 
 
@@ -26,7 +26,7 @@ def apply(calibration: dict, margin: np.ndarray) -> np.ndarray:
         z = calibration["a"] * margin + calibration["c"]
     elif method == "beta":  # a ln s - b ln(1 - s) + c with s the margin's probability (Kull, Silva Filho, Flach 2017)
         z = calibration["b"] * softplus(margin) - calibration["a"] * softplus(-margin) + calibration["c"]
-    elif method == "isotonic":
+    elif method in ("isotonic", "venn_abers"):
         z = np.interp(margin, np.array(calibration["margin"]), np.array(calibration["log_odds"]))
     else:
         raise ConfigError("calibration-unknown", f"{method!r} is not a method of calibration", "calibration.json", f"One of {', '.join(METHODS)}.")
@@ -52,22 +52,22 @@ def fit(method: str, margin: np.ndarray, bad: np.ndarray) -> dict:
         return {"method": "beta", "a": _plain(a), "b": _plain(b), "c": _plain(c)}
     if method == "isotonic":
         return _isotonic(margin, bad)
+    if method == "venn_abers":
+        return _venn_abers(margin, bad)
     raise ConfigError("calibration-unknown", f"{method!r} is not a method of calibration", hint=f"One of {', '.join(METHODS)}.")
 
 
-def choose(margin: np.ndarray, bad: np.ndarray, folds: np.ndarray) -> tuple[dict, dict[str, float]]:
-    """The method with the lowest log loss where it is fitted on other folds than it is measured on; and every method's log loss.
+def choose(margin: np.ndarray, bad: np.ndarray, folds: np.ndarray, method: str = "") -> tuple[dict, dict[str, float]]:
+    """The method asked for, or the one with the lowest log loss where it is fitted on other folds than it is measured on; and every method's log loss.
 
     A method must beat the simpler ones by more than a thousandth of a per cent to be taken.
     """
 
-    losses = {}
-    for method in METHODS:
-        losses[method] = log_loss(bad, probability(held_log_odds(method, margin, bad, folds)))
-    best = "none"
-    for method in METHODS[1:]:
-        if losses[method] < losses[best] * (1 - 1e-5):
-            best = method
+    losses = {name: log_loss(bad, probability(held_log_odds(name, margin, bad, folds))) for name in METHODS}
+    best = method or "none"
+    for name in METHODS[1:] if not method else ():
+        if losses[name] < losses[best] * (1 - 1e-5):
+            best = name
     return fit(best, margin, bad), losses
 
 
@@ -99,6 +99,35 @@ def _isotonic(margin, bad) -> dict:
     middle = np.add.reduceat(margin, pools[:-1]) / counts
     level = np.maximum.accumulate(np.log(share / (1 - share)))
     return {"method": "isotonic", "margin": [_plain(m) for m in middle], "log_odds": [_plain(v) for v in level]}
+
+
+GROUPS, KNOTS = 2_000, 200  # of Venn-Abers: the margins it is fitted on, and the margins at which its answer is kept
+
+
+def _venn_abers(margin, bad) -> dict:
+    """Inductive Venn-Abers (Vovk, Petej, Fedorova 2015): two isotonic fits for a margin, as if it had gone good and as if it had gone
+    bad, give p0 and p1, and p1 / (1 - p0 + p1) is the probability. It rises with the margin, since p0 and p1 do.
+
+    Rows are first gathered into at most ``GROUPS`` groups of even count, and the answer is kept at ``KNOTS`` margins, joined by straight lines.
+    """
+    from scipy.optimize import isotonic_regression
+
+    order = np.argsort(margin, kind="stable")
+    at = np.arange(len(margin)) * min(GROUPS, len(margin)) // len(margin)
+    count = np.bincount(at).astype(float)
+    centre, share = np.bincount(at, margin[order]) / count, np.bincount(at, bad[order]) / count
+    evenly = np.searchsorted(centre, np.linspace(centre[0], centre[-1], KNOTS // 2))  # few rows stand at the ends, and much depends on them
+    middle = np.unique(centre[np.concatenate([evenly, np.arange(KNOTS // 2) * (len(centre) - 1) // (KNOTS // 2 - 1)])])
+    chance = np.empty(len(middle))
+    for k, m in enumerate(middle):
+        given = []
+        for outcome, side in ((0.0, "right"), (1.0, "left")):  # so that rows of the same margin are pooled with it
+            place = int(np.searchsorted(centre, m, side=side))
+            fit = isotonic_regression(np.insert(share, place, outcome), weights=np.insert(count, place, 1.0))
+            given.append(fit.x[place])
+        chance[k] = given[1] / (1 - given[0] + given[1])
+    level = np.maximum.accumulate(np.log(np.clip(chance, 1e-6, 1 - 1e-6) / (1 - np.clip(chance, 1e-6, 1 - 1e-6))))
+    return {"method": "venn_abers", "margin": [_plain(m) for m in middle], "log_odds": [_plain(v) for v in level]}
 
 
 def _plain(value) -> float:

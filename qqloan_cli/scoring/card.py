@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from qqloan_cli.scoring.drawn import drawn
 from qqloan_cli.scoring.features import Features
+from qqloan_cli.scoring.tables import Tables
+from qqloan_cli.scoring.trees import Trees
 
 _DIRECTION = {1: "higher is worse", -1: "higher is better", 0: "free"}
-_KIND = {"model": "With all features", "model_without_social": "Without social evidence", "scorecard": "Challenger: points scorecard"}
+_REJECTS = {
+    "none": "Outcomes of declined applications are not known and were not inferred.",
+    "fuzzy": "Reject inference by fuzzy augmentation: {rows:,} applications without outcome count twice, as good and as bad, by their inferred chance "
+             "(mean {inferred_bad_rate:.2%}, odds times {odds_factor:g}). This is an assumption and no evidence.",
+    "parcelling": "Reject inference by parcelling: {rows:,} applications without outcome were dealt outcomes by score band "
+                  "(bad {inferred_bad_rate:.2%}, odds times {odds_factor:g}). This is an assumption and no evidence.",
+}
+_KIND = {"scorecard_without_social": "Challenger without social evidence", "model": "With all features", "model_without_social": "Without social evidence", "scorecard": "Challenger: points scorecard"}
 
 
-def card(manifest: dict, features: Features, weights: list[tuple[str, float]]) -> str:
-    """Markdown. ``weights`` are features with the spread of their own tables in log odds, largest first."""
+def card(manifest: dict, features: Features, weights: list[tuple[str, float]], tables: Tables | Trees, reference: list[dict]) -> str:
+    """Markdown. ``weights`` are features with the spread of their contributions in log odds, largest first."""
     recipe, rate = manifest["recipe"], manifest["bad"] / manifest["rows"]
     parts = [
         "# Model card",
@@ -25,23 +35,54 @@ def card(manifest: dict, features: Features, weights: list[tuple[str, float]]) -
         f"for each split, each bag stopped on {recipe['held_out']:.0%} of people kept from it. Monotone in every feature that has a direction. Seed {manifest['seed']}. "
         "No reweighting of outcomes, so probabilities stay probabilities.",
         "The trees add up to one table per feature and one per pair. A pair's table is purified over the training rows' bins: what it says about one feature alone is moved "
-        "to that feature. A feature's contribution is its own table plus half of each of its pairs' (TreeSHAP shares a pair in another way; the sum is the same margin).",
+        "to that feature. A feature's contribution is its own table plus half of each of its pairs' (TreeSHAP shares a pair in another way; the sum is the same margin)."
+        if isinstance(tables, Tables) else
+        "Its trees look at more than two features, so no table holds them: contributions are TreeSHAP's (path-dependent), worked out by XGBoost itself.",
+        *_tuning(manifest.get("tuning", [])),
+        _REJECTS[manifest["reject_inference"]["way"]].format(**manifest["reject_inference"]),
         "## Performance",
         *(_performance(_KIND[kind], results) for kind, results in manifest["measures"].items()),
         "## Features",
-        "By how far each moves the log odds by itself over the training rows (standard deviation).\n\n"
+        "By how far each moves the log odds over the training rows (standard deviation of its contributions).\n\n"
         "| feature | weight | direction | block | meaning | missing means |\n|---|---|---|---|---|---|\n"
         + "\n".join(_row(name, weight, features) for name, weight in weights),
+        *(["## Tables", *drawn(tables, features.names, reference, [name for name, _ in weights])] if isinstance(tables, Tables) else []),
         "## Stability",
         "`reference.json` keeps the training rows' shares by bin of every feature: a later batch is compared with it by PSI, an empty bin counting as 0.0001.",
         "## Fairness",
         f"No feature may read {', '.join(features.protected)}." if features.protected else
         "The columns were taken as they came: whoever trained this must see that none is a protected attribute or stands for one.",
+        *_alternatives(manifest.get("alternatives")),
         "## Limits",
-        "It knows people like those it was trained on. Outcomes of declined applications are not known and were not inferred. "
+        "It knows people like those it was trained on. Measures and calibration rest on known outcomes alone. "
         "Fewer than a few hundred bad outcomes make every figure above uncertain: look at the intervals.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _tuning(trials: list[dict]) -> list[str]:
+    if not trials:
+        return []
+    names = [name for name in trials[0] if name not in ("log_loss", "gain", "gain_standard_error", "taken")]
+    lines = [f"| {' | '.join(names)} | log loss | gain on the usual | its standard error | |", "|---" * (len(names) + 4) + "|"]
+    lines += [f"| {' | '.join(f'{t[n]:g}' for n in names)} | {t['log_loss']:.6f} | {t['gain']:+.6f} | {t['gain_standard_error']:.6f} | {'taken' if t['taken'] else ''} |" for t in trials]
+    return [f"Tuning: {len(trials)} recipes on the same folds, the first the usual one; another is taken only if it gains more than a standard error.", "\n".join(lines)]
+
+
+def _alternatives(found: dict | None) -> list[str]:
+    if not found:
+        return []
+    attributes = sorted(found["models"][0]["impact"])
+    lines = [f"| left out | AUC | difference (95 % interval) | {' | '.join(f'impact by {a}' for a in attributes)} |", "|---" * (3 + len(attributes)) + "|"]
+    for model in found["models"]:
+        impacts = " | ".join(f"{model['impact'][a]:.3f}" for a in attributes)
+        lines.append(f"| {', '.join(model['left_out']) or 'nothing'} | {model['auc']:.4f} | {model['auc_difference_low']:+.4f} to {model['auc_difference_high']:+.4f} | {impacts} |")
+    best = ", ".join(found["least_discriminatory"]) or "nothing"
+    return [
+        f"### Search for a less discriminatory model\n\nEach line leaves out one more feature, the one that parted groups most; {found['approved_share']:.1%} are approved by each. "
+        f"Impact is the lowest group's approval rate over the highest's. Of those that lose at most {found['equal_power_loses_at_most']} of AUC within the interval, "
+        f"the least discriminatory leaves out: {best}.", "\n".join(lines),
+    ]
 
 
 def _performance(title: str, results: dict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ _TYPES = ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE", "BOOLEAN", "VARCHAR")
 
 
 class Feature(BaseModel):
-    """``sql`` is missing where the features are columns of a flat table."""
+    """``sql`` is an expression over a run's tables, or over a flat table's columns; without one, the feature is the column of its name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,13 +65,26 @@ class Features(BaseModel):
     def without_social(self) -> tuple[str, ...]:
         return tuple(name for name, f in self.feature.items() if f.block != "social")
 
+    @property
+    def over_runs(self) -> bool:
+        """The features look at a run's tables; else at a flat table's columns."""
+        return any(self.source(name) != "table" for name in self.feature)
+
+    def without(self, names: list[str]) -> "Features":
+        """These features but for some. Raises ConfigError at a name that none has, or where none is left."""
+        unknown = [name for name in names if name not in self.feature]
+        kept = {name: feature for name, feature in self.feature.items() if name not in names}
+        if unknown or not kept:
+            raise ConfigError("feature-unknown", f"no feature is called {', '.join(unknown)}" if unknown else "no feature is left", "--ignore", "qqloan features lists them.")
+        return self.model_copy(update={"feature": kept})
+
     def source(self, name: str) -> str:
-        """Tables that the feature reads."""
-        sql = self.feature[name].sql
-        return "table" if sql is None else ", ".join(table for table in TABLES if f"{table}." in sql)
+        """Tables of a run that the feature reads; ``table`` where it reads a flat one."""
+        sql = self.feature[name].sql or ""
+        return ", ".join(table for table in TABLES if re.search(rf"\b{table}\.", sql)) or "table"
 
     def select(self) -> str:
-        """DuckDB SQL of all features, one row per application. Raises ConfigError at an expression that is not allowed."""
+        """DuckDB SQL of all features, one row per application of a run. Raises ConfigError at an expression that is not allowed."""
         import sqlglot
 
         query = sqlglot.parse_one(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), read="duckdb")
@@ -79,9 +93,35 @@ class Features(BaseModel):
                 raise ConfigError("feature-without-sql", "a feature over the chain's tables needs an expression", f"features.toml: {name}", "Give it sql = \"...\".")
             if not feature.reason:
                 raise ConfigError("feature-without-reason", "a feature needs a reason code", f"features.toml: {name}", "Give it reason = \"M-...\".")
-            cast = sqlglot.exp.TryCast(this=_checked(name, feature.sql, self.protected), to=sqlglot.exp.DataType.build("FLOAT"))
+            tree = _checked(name, feature.sql, lambda node, where: _may_read(node, where, self.protected))
+            cast = sqlglot.exp.TryCast(this=tree, to=sqlglot.exp.DataType.build("FLOAT"))
             query = query.select(sqlglot.exp.alias_(cast, name, quoted=True), copy=False)
         return query.sql(dialect="duckdb")
+
+    def reads(self) -> dict[str, set[str]]:
+        """Columns of a flat table that each feature reads. Raises ConfigError at an expression that is not allowed."""
+        from sqlglot import exp
+
+        def bare(node, where: str) -> None:
+            if node.table:
+                raise ConfigError("feature-table-unknown", f"{node.sql()} names a table", where, "In a flat table's features a column stands alone.")
+
+        return {
+            name: {name} if feature.sql is None else {node.name for node in _checked(name, feature.sql, bare).find_all(exp.Column)}
+            for name, feature in self.feature.items()
+        }
+
+    def select_table(self) -> str:
+        """DuckDB SQL of the features that have an expression, over a view ``flat`` with a flat table's columns, in the order of its rows."""
+        import sqlglot
+        from sqlglot import exp
+
+        query = exp.select().from_("flat")
+        for name, feature in self.feature.items():
+            if feature.sql is not None:
+                cast = exp.TryCast(this=_checked(name, feature.sql, lambda node, where: None), to=exp.DataType.build("FLOAT"))
+                query = query.select(exp.alias_(cast, name, quoted=True), copy=False)
+        return query.sql(dialect="duckdb", identify=True)
 
     def toml(self) -> str:
         """These features as a features.toml."""
@@ -98,11 +138,24 @@ def load_features(path: Path) -> Features:
     return load(path, Features)
 
 
-def of_columns(columns: list[str]) -> Features:
-    """Features of a flat table: every column free in its direction, each its own reason."""
+def of_columns(columns: dict[str, list[str] | str | None]) -> Features:
+    """Features of a flat table, free in their direction, a reason for each column.
+
+    By column: None where it holds numbers, the expression that makes it a number, or the words for which a feature each is 1 where
+    they stand there and 0 where others do. A word that training never saw is among the others.
+    """
     named, taken = {}, set()
-    for column in columns:
-        named[column] = Feature(description=column, reason=code_of(column, taken))
+    for column, kind in columns.items():
+        code = code_of(column, taken)
+        if isinstance(kind, list):
+            quoted = '"' + column.replace('"', '""') + '"'
+            for word in kind:
+                says = word.replace("'", "''")
+                named[f"{column}={word}"] = Feature(
+                    sql=f"CASE WHEN COALESCE({quoted}, '') = '' THEN NULL WHEN {quoted} = '{says}' THEN 1 ELSE 0 END", description=f"{column} is {word}", reason=code,
+                )
+        else:
+            named[column] = Feature(sql=kind, description=column, reason=code)
     return Features(feature=named)
 
 
@@ -123,8 +176,8 @@ def columns_of(table, names: tuple[str, ...]) -> list[np.ndarray]:
     return [as_float32(table.column(name).combine_chunks().to_numpy(zero_copy_only=False)) for name in names]
 
 
-def _checked(name: str, sql: str, protected: list[str]):
-    """The expression as a tree, if it reads only columns that a feature may read and does only arithmetic with them."""
+def _checked(name: str, sql: str, may_read):
+    """The expression as a tree, if it reads only columns that ``may_read(node, where)`` lets pass and does only arithmetic with them."""
     import sqlglot
     from sqlglot import exp
 
@@ -133,6 +186,7 @@ def _checked(name: str, sql: str, protected: list[str]):
         exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Not, exp.And, exp.Or, exp.Is, exp.In, exp.Between,
         exp.Add, exp.Sub, exp.Mul, exp.Div, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE,
         exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Abs, exp.Ln, exp.Sqrt, exp.Length, exp.ArrayContains,
+        exp.TryCast, exp.DataType, exp.Replace,
     )
     try:
         tree = sqlglot.parse_one(sql, read="duckdb")
@@ -142,7 +196,7 @@ def _checked(name: str, sql: str, protected: list[str]):
         if not isinstance(node, allowed):
             raise ConfigError("feature-not-allowed", f"{type(node).__name__} may not stand in a feature", where, "The head of features.toml lists what may.")
         if isinstance(node, exp.Column):
-            _may_read(node, where, protected)
+            may_read(node, where)
     return exp.paren(tree)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -21,13 +21,16 @@ class Recipe:
     """How trees are grown. Depth 2 lets a tree look at two columns, which tables can hold."""
 
     bags: int = 8
-    trees: int = 400  # at most, per bag
+    trees: int = 1000  # at most, per bag
     learning_rate: float = 0.1
     depth: int = 2
-    rows: float = 0.5  # share drawn for each tree
+    least_weight: float = 5.0  # of the rows in a leaf (XGBoost's min_child_weight)
+    l2: float = 10.0  # penalty on leaves
+    bins: int = 64  # of a feature, at most
+    rows: float = 0.7  # share drawn for each tree
     columns: float = 0.5  # share drawn for each split
     held_out: float = 0.15  # share of people on whom a bag is stopped
-    patience: int = 30  # trees without progress on them
+    patience: int = 60  # trees without progress on them
     folds: int = 5
 
     def as_dict(self) -> dict:
@@ -36,7 +39,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Sample:
-    """``bins`` (columns, rows) with the last bin of each column for missing; ``bad`` 0/1; ``person`` an integer per row: rows of a person stay together."""
+    """``bins`` (columns, rows) with the last bin of each column for missing; ``bad`` 0/1; ``person`` an integer per row: rows of a person
+    stay together; ``weight`` how many rows a row counts as, 1 where there is none."""
 
     names: tuple[str, ...]
     directions: tuple[int, ...]
@@ -44,13 +48,23 @@ class Sample:
     bins: np.ndarray
     bad: np.ndarray
     person: np.ndarray
+    weight: np.ndarray | None = None
 
     def rows(self, keep: np.ndarray) -> "Sample":
-        return Sample(self.names, self.directions, self.cuts, self.bins[:, keep], self.bad[keep], self.person[keep])
+        weight = None if self.weight is None else self.weight[keep]
+        return replace(self, bins=self.bins[:, keep], bad=self.bad[keep], person=self.person[keep], weight=weight)
 
     def columns(self, names: tuple[str, ...]) -> "Sample":
         at = [self.names.index(name) for name in names]
-        return Sample(names, tuple(self.directions[i] for i in at), tuple(self.cuts[i] for i in at), self.bins[at], self.bad, self.person)
+        return replace(self, names=names, directions=tuple(self.directions[i] for i in at), cuts=tuple(self.cuts[i] for i in at), bins=self.bins[at])
+
+    def and_also(self, other: "Sample") -> "Sample":
+        """The rows of both."""
+        ones = [np.ones(len(part.bad)) if part.weight is None else part.weight for part in (self, other)]
+        return replace(
+            self, bins=np.concatenate([self.bins, other.bins], axis=1), bad=np.concatenate([self.bad, other.bad]), person=np.concatenate([self.person, other.person]),
+            weight=np.concatenate(ones),
+        )
 
     def numbers(self) -> np.ndarray:
         """(rows, columns) float32 bin numbers, missing as NaN: what XGBoost is shown."""
@@ -91,17 +105,21 @@ def _bag(sample: Sample, numbers: np.ndarray, recipe: Recipe, seed: int) -> dict
     kept = ~held
     if sample.bad[kept].min() == sample.bad[kept].max():
         raise InputError("outcomes-too-few", "too few outcomes of one kind to train on", hint="Bring at least ten bad and ten good.")
-    base = float(np.float32(sample.bad.mean()))
+    base = float(np.float32(np.average(sample.bad, weights=sample.weight)))
     settings = {
         "objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist", "max_bin": 256, "device": "cpu",
         "max_depth": recipe.depth, "eta": recipe.learning_rate, "subsample": recipe.rows, "colsample_bynode": recipe.columns,
-        "min_child_weight": 5, "lambda": 1, "base_score": base, "seed": seed, "nthread": 1, "verbosity": 0,
+        "min_child_weight": recipe.least_weight, "lambda": recipe.l2, "base_score": base, "seed": seed, "nthread": 1, "verbosity": 0,
         "monotone_constraints": tuple(int(d) for d in sample.directions),
     }
-    train = xgb.DMatrix(numbers[kept], sample.bad[kept], nthread=1)
+
+    def shown(rows):
+        return xgb.DMatrix(numbers[rows], sample.bad[rows], weight=None if sample.weight is None else sample.weight[rows], nthread=1)
+
+    train = shown(kept)
     can_stop = held.any() and sample.bad[held].min() != sample.bad[held].max()
     if can_stop:
-        watch = xgb.DMatrix(numbers[held], sample.bad[held], nthread=1)
+        watch = shown(held)
         booster = xgb.train(settings, train, recipe.trees, evals=[(watch, "held_out")], early_stopping_rounds=recipe.patience, verbose_eval=False)
         booster = booster[: booster.best_iteration + 1]
     else:

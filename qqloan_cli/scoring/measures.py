@@ -89,6 +89,14 @@ def hosmer_lemeshow(n, observed, expected) -> float:
     return float(((observed - expected) ** 2 / (expected * (1 - expected / n))).sum())
 
 
+def tenths(shares) -> np.ndarray:
+    """Which tenth of the reference each of its bins belongs to, by the middle of its cumulative share; 10 for the last bin, of missing values."""
+    shares = np.asarray(shares, float)
+    known = shares[:-1].sum()
+    middle = (np.cumsum(shares[:-1]) - shares[:-1] / 2) / (known if known > 0 else 1)
+    return np.append(np.minimum(np.floor(10 * middle), 9).astype(int), 10)
+
+
 class Psi(NamedTuple):
     """``fill`` is the share that stood for an empty bin; ``empty`` and ``new`` are the bins empty in the actual and in the expected sample."""
 

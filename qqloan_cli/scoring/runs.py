@@ -9,15 +9,16 @@ import pyarrow as pa
 
 from qqloan_cli.engine.files import sha256
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.errors import InputError
 from qqloan_cli.scoring.features import TABLES, Features, columns_of, load_features
 from qqloan_cli.scoring.flat import outcome, read_table
-from qqloan_cli.scoring.train import Material
+from qqloan_cli.scoring.sample import GROUPS, PROTECTED
+from qqloan_cli.scoring.study import Material
 
 
 def features_of_run(run: Run, features: Features) -> pa.Table:
-    """application_id, applicant_id, applied_at and the features of every application of a run."""
+    """application_id, applicant_id, applied_at, the features of every application of a run, and its protected groups, as ``by_...``."""
     for table in TABLES:
         if not run.whole(table):
             raise InputError("stage-missing", f"the run has no table {table}", str(run.root), "Take its stages first: verify, ingest-income, credit, social.")
@@ -27,15 +28,18 @@ def features_of_run(run: Run, features: Features) -> pa.Table:
         for bucket in range(run.buckets):
             for table in TABLES:
                 run.bind(con, table, bucket)
-            parts.append(con.sql(select).to_arrow_table())
+            con.register("seen", con.sql(select).to_arrow_table())
+            parts.append(con.sql(f"SELECT seen.*, {', '.join(f'g.by_{name}' for name in PROTECTED)} FROM seen JOIN ({GROUPS}) g USING (application_id)").to_arrow_table())
+            con.unregister("seen")
     finally:
         con.close()
     return pa.concat_tables(parts)
 
 
-def run_material(roots: list[Path], outcomes: Path, features_file: Path) -> Material:
-    """What runs have to learn from: their applications that ``outcomes`` (application_id, bad; perhaps decided_at, observed_at) knows."""
-    features = load_features(features_file)
+def run_material(roots: list[Path], outcomes: Path, features_file: Path, ignore: tuple[str, ...] = ()) -> Material:
+    """What runs have to learn from: their applications that ``outcomes`` (application_id, bad; perhaps decided_at, observed_at) knows.
+    Those that it does not know, and that a run with decisions declined, stand beside them as unknown."""
+    features = load_features(features_file).without(list(ignore))
     seen = pa.concat_tables([features_of_run(Run.open(root), features) for root in roots])
     file = read_table(outcomes)
     for name in ("application_id", "bad"):
@@ -69,8 +73,29 @@ def run_material(roots: list[Path], outcomes: Path, features_file: Path) -> Mate
                  f"applications of {np.datetime64(int(decided.min()), 'D')} to {np.datetime64(int(decided.max()), 'D')}.",
         "left_out": left_out, "outcomes_sha256": sha256(outcomes), "runs": sorted(_digest(root) for root in roots),
     }
-    people = np.unique(joined.column("applicant_id").to_numpy(zero_copy_only=False), return_inverse=True)[1]
-    return Material(features, columns_of(joined, features.names), joined.column("bad").to_numpy(), people, decided, facts, notes)
+    others = _unknown(seen, keys, [Run.open(root) for root in roots])
+    ids = pa.concat_arrays([table.column("applicant_id").combine_chunks() for table in (joined, others)])
+    people = np.unique(ids.to_numpy(zero_copy_only=False), return_inverse=True)[1]
+    return Material(
+        features, columns_of(joined, features.names), joined.column("bad").to_numpy(), people[: len(joined)], decided, facts, notes,
+        columns_of(others, features.names), people[len(joined):],
+        {name: joined.column(f"by_{name}").to_numpy(zero_copy_only=False) for name in PROTECTED},
+    )
+
+
+def _unknown(seen: pa.Table, keys, runs: list[Run]) -> pa.Table:
+    """Applications without an outcome, in order: those that were declined, where the runs have decisions, and else all."""
+    con = connect(1)
+    try:
+        con.register("seen", seen)
+        con.register("outcomes", pa.table({"application_id": keys}))
+        declined = ""
+        if all(run.whole("decisions") for run in runs):
+            files = ", ".join(literal(str(path)) for run in runs for path in run.whole("decisions"))
+            declined = f"AND application_id IN (SELECT application_id FROM read_parquet([{files}]) WHERE decision = 'decline')"
+        return con.sql(f"SELECT * FROM seen WHERE application_id NOT IN (SELECT application_id FROM outcomes) {declined} ORDER BY application_id").to_arrow_table()
+    finally:
+        con.close()
 
 
 def _joined(seen: pa.Table, keys, bad: np.ndarray, file: pa.Table) -> pa.Table:

@@ -12,7 +12,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
 from qqloan_cli.errors import InputError, UsageError
 from qqloan_cli.scoring.features import TABLES, Features, columns_of
-from qqloan_cli.scoring.flat import numbers, outcome, read_table
+from qqloan_cli.scoring.flat import feature_columns, outcome, read_table
 
 # Groups of a run's applications. None of them is a feature unless configuration allows it; here they only part the rows.
 GROUPS = """
@@ -86,8 +86,7 @@ def of_table(path: Path, target: str, features: Features, by: list[str]) -> Samp
     if missing:
         raise UsageError("column-missing", f"the table has no {', '.join(missing)}", "--by", "Name columns as the table has them.")
     known, bad = outcome(table, target, path.name)
-    numeric = numbers(table, features.names, path.name)
     return Sample(
-        f"table {path.name}", [column[known] for column in columns_of(numeric, features.names)], bad,
+        f"table {path.name}", [column[known] for column in feature_columns(table, features, path.name)[0]], bad,
         {name: table.column(name).cast(pa.string()).filter(pa.array(known)).to_pylist() for name in by}, int((~known).sum()),
     )

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qqloan_cli.errors import UsageError
+from qqloan_cli.errors import IntegrityError, UsageError
 from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring import measures
-from qqloan_cli.scoring.bins import between, place
+from qqloan_cli.scoring.bins import between, edges, place
+from qqloan_cli.scoring.calibrate import probability
 from qqloan_cli.scoring.logistic import logistic
 
-FILE = "scorecard.json"
+CARD, CARD_WITHOUT = "scorecard.json", "scorecard_without_social.json"
 MOST_BINS, LEAST_SHARE, LEAST_IV = 8, 0.03, 0.02
 TREND = {1: "ascending", -1: "descending", 0: "auto"}  # of the bad rate
 
@@ -33,12 +34,14 @@ class Scorecard:
     base_score: float
     base_odds: float
     points_to_double: float
+    mean_points: tuple[float, ...]  # of the training rows, by feature
 
     @classmethod
     def read(cls, document: dict) -> "Scorecard":
         rows = document["features"]
         return cls(tuple(row["feature"] for row in rows), tuple(np.array(row["splits"], np.float32) for row in rows), tuple(np.array(row["points"], np.int64) for row in rows),
-                   document["constant"], document["base_score"], document["base_odds"], document["points_to_double"])
+                   document["constant"], document["base_score"], document["base_odds"], document["points_to_double"],
+                   tuple(float(np.dot(row["points"], row["rows"]) / sum(row["rows"])) for row in rows))
 
     def score(self, columns: dict[str, np.ndarray]) -> np.ndarray:
         """Whole points, (rows,), from float32 columns by name."""
@@ -47,10 +50,17 @@ class Scorecard:
             total += points[place(columns[name], splits)]
         return total
 
+    @property
+    def factor(self) -> float:
+        """Points for the odds to grow by e."""
+        return self.points_to_double / np.log(2)
+
+    def log_odds(self, score: np.ndarray) -> np.ndarray:
+        """Log odds of going bad that a score stands for on the card's own scale."""
+        return (self.base_score - score) / self.factor - np.log(self.base_odds)
+
     def pd(self, score: np.ndarray) -> np.ndarray:
-        """The probability that a score stands for on its own scale."""
-        factor = self.points_to_double / np.log(2)
-        return 1 / (1 + np.exp((score - self.base_score) / factor + np.log(self.base_odds)))
+        return probability(self.log_odds(score))
 
     def sql(self, table: str = "applicants") -> str:
         """One SELECT over ``table``, whose columns are the features, in SQL that every engine speaks."""
@@ -61,13 +71,54 @@ class Scorecard:
         )
 
 
+@dataclass(frozen=True)
+class Binned:
+    """A card over the bins of a model's features, so that one look at the values serves champion and challenger. ``points[i]`` is of
+    column ``looks_at[i]`` by its bin."""
+
+    card: Scorecard
+    looks_at: tuple[int, ...]
+    points: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, card: Scorecard, names: tuple[str, ...], cuts: tuple[np.ndarray, ...]) -> "Binned":
+        """Raises IntegrityError where the card's thresholds are not among the model's."""
+        looks_at, points = [], []
+        for name, splits, by_bin in zip(card.names, card.splits, card.points):
+            if name not in names or not np.isin(splits, cuts[names.index(name)]).all():
+                raise IntegrityError("model-reference-differs", f"the scorecard's {name} is not among the model's bins", "reference.json", "Train the model again.")
+            at = names.index(name)
+            looks_at.append(at)
+            points.append(by_bin[place(edges(cuts[at]), splits)])
+        return cls(card, tuple(looks_at), tuple(points))
+
+    def score(self, bins: np.ndarray) -> np.ndarray:
+        """Whole points, (rows,), from (features, rows) bins."""
+        total = np.full(bins.shape[1], self.card.constant, np.int64)
+        for at, points in zip(self.looks_at, self.points):
+            total += points[bins[at]]
+        return total
+
+    def contributions(self, bins: np.ndarray) -> np.ndarray:
+        """(features, rows): log odds of going bad above the average training row's; zero for a feature that the card does not look at."""
+        out = np.zeros(bins.shape)
+        for at, points, mean in zip(self.looks_at, self.points, self.card.mean_points):
+            out[at] = ((mean - points) / self.card.factor)[bins[at]]
+        return out
+
+
 def _case(name: str, splits: np.ndarray, points: np.ndarray) -> str:
-    column = 't."' + name.replace('"', '""') + '"'
-    whens = "".join(f" WHEN {column} < {_number(split)} THEN {points[at]}" for at, split in enumerate(splits))
+    column = f"t.{quoted(name)}"
+    whens = "".join(f" WHEN {column} < {spelled(split)} THEN {points[at]}" for at, split in enumerate(splits))
     return f"CASE WHEN {column} IS NULL THEN {points[-1]}{whens} ELSE {points[len(splits)]} END"
 
 
-def _number(value: np.float32) -> str:
+def quoted(name: str) -> str:
+    """A column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def spelled(value: np.float32) -> str:
     """The shortest decimal that is this float32, without an exponent."""
     return np.format_float_positional(value, trim="-")
 

@@ -4,129 +4,116 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 
 from qqloan_cli.engine.files import remove, sha256, write_json, write_text
-from qqloan_cli.errors import InputError, UsageError
+from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.scale import Scale
-from qqloan_cli.scoring import measures, scorecard
-from qqloan_cli.scoring.bins import FAR, place, shares, thresholds
+from qqloan_cli.scoring import alternatives, measures, rejects, scorecard
+from qqloan_cli.scoring.bins import FAR, place, shares
 from qqloan_cli.scoring.calibrate import apply, choose, held_log_odds, probability
 from qqloan_cli.scoring.card import card
 from qqloan_cli.scoring.ensemble import leaves, text
 from qqloan_cli.scoring.features import Features
-from qqloan_cli.scoring.fit import Recipe, Sample, deal, grow
-from qqloan_cli.scoring.model import MODEL, WITHOUT
-from qqloan_cli.scoring.tables import Tables
+from qqloan_cli.scoring.fit import Recipe
+from qqloan_cli.scoring.model import MODEL, WITHOUT, installed_xgboost
+from qqloan_cli.scoring.study import Material, Study, margin
+from qqloan_cli.scoring.trees import added_up
+from qqloan_cli.scoring.tune import tune
 
-FEWEST = 2  # outcomes of each kind; below ten the model learns nothing, and says so
-LATEST = 0.2  # share of rows kept as the later ones
-SPAN_DAYS = 60  # decisions closer together than this are of one time
 BOOTSTRAPS = 200
+LEAK = 0.95  # AUC of one feature alone: nothing known before a loan tells as much
+SHOWN = 10_000  # rows that features' weights are measured on, where no table says them
 
 
-@dataclass
-class Material:
-    """Rows to learn from. ``columns`` float32 in the order of ``features``; ``decided`` days as integers, or None; ``facts`` goes to the manifest."""
+@dataclass(frozen=True)
+class Wishes:
+    """What to do beyond fitting. ``challenger``: the scale of a points scorecard that stands beside the model. ``rejects``: one of
+    ``rejects.WAYS``. ``trials`` of tuning and ``alternatives`` of the search for a less discriminatory model: none where 0.
+    ``calibration``: a method, or empty for the one with the lowest loss. ``progress(what, of)`` gives a function to say how many are done."""
 
-    features: Features
-    columns: list[np.ndarray]
-    bad: np.ndarray
-    person: np.ndarray
-    decided: np.ndarray | None
-    facts: dict
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    challenger: Scale | None = None
+    rejects: str = "none"
+    odds_factor: float = 1.0
+    trials: int = 0
+    alternatives: int = 0
+    calibration: str = ""
+    progress: Callable[[str, int], Callable[[int], None]] = lambda what, of: lambda done: None
 
 
-def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int, challenger: Scale | None = None) -> dict:
-    """Writes the model's folder, whole or not at all, and returns its manifest. Raises InputError at too few outcomes.
-
-    ``challenger``: the scale of a points scorecard that stands beside the model.
-    """
-    bad = material.bad.astype(np.float32)
-    bads = int(bad.sum())
-    if min(bads, len(bad) - bads) < FEWEST:
-        raise InputError("outcomes-too-few", f"{bads} bad and {len(bad) - bads} good outcomes", hint=f"Bring at least {FEWEST} of each; ten times as many to learn anything.")
-    features = material.features
-    cuts = tuple(thresholds(column) for column in material.columns)
-    bins = np.array([place(column, c) for column, c in zip(material.columns, cuts)], np.intp)
-    sample = Sample(features.names, features.directions, cuts, bins, bad, material.person)
-    kinds = {MODEL: sample}
+def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int, wishes: Wishes = Wishes()) -> dict:
+    """Writes the model's folder, whole or not at all, and returns its manifest. Raises InputError at too few outcomes."""
+    features, study = material.features, Study.of(material, recipe, seed, workers)
+    bad, fold, late = study.sample.bad, study.fold, study.late
+    kinds = {MODEL: features.names}
     social = [name for name in features.names if name not in features.without_social]
     if social and features.without_social:
-        kinds[WITHOUT] = sample.columns(features.without_social)
-
-    folds = min(recipe.folds, bads, len(bad) - bads)
-    fold = deal(bad, material.person, [1 / folds] * folds, seed)
-    late = _later(material)
-    samples, plan = [], []
-    for kind, whole in kinds.items():
-        parts = [(("fold", f), fold != f) for f in range(folds)] + [(("whole", 0), np.ones(len(bad), bool))]
-        if late is not None:
-            parts.append((("late", 0), ~late))
-        for part, rows in parts:
-            plan.append((kind, *part))
-            samples.append(whole if rows.all() else whole.rows(rows))
-    documents = dict(zip(plan, grow(samples, recipe, seed, workers)))
+        kinds[WITHOUT] = features.without_social
+    trials = []
+    if wishes.trials:
+        recipe, trials = tune(study, recipe, wishes.trials, wishes.progress("recipes tried", wishes.trials + 1))
+    beside, inference = {}, {"way": "none", "rows": 0 if study.unknown is None else len(study.unknown.bad)}
+    if wishes.rejects != "none":
+        if study.unknown is None:
+            raise UsageError("rejects-none", "no application without outcome is there to infer one for", "--reject-inference", "Leave it out, or bring the declined ones too.")
+        beside, inference = rejects.inferred(study, kinds, recipe, wishes.rejects, wishes.odds_factor)
+    documents = study.grown(kinds, recipe, beside=beside)
 
     calibration, results = {}, {}
-    for kind, whole in kinds.items():
-        margin = np.empty(len(bad))
-        for f in range(folds):
-            margin[fold == f] = _margin(documents[(kind, "fold", f)], whole.rows(fold == f))
-        calibration[kind], losses = choose(margin, bad, fold)
-        pd = probability(held_log_odds(calibration[kind]["method"], margin, bad, fold))
-        results[kind] = {"cross_validated": _measured(bad, pd, seed), "calibration": {"method": calibration[kind]["method"], "log_loss": losses}}
+    for kind in kinds:
+        held = study.held_margins(documents, kind)
+        calibration[kind], losses = choose(held, bad, fold, wishes.calibration)
+        method = calibration[kind]["method"]
+        pd = probability(held_log_odds(wishes.calibration or method, held, bad, fold))
+        results[kind] = {"cross_validated": _measured(bad, pd, seed), "calibration": {"method": method, "log_loss": losses}}
         if late is not None:
-            later = probability(apply(calibration[kind], _margin(documents[(kind, "late", 0)], whole.rows(late))))
+            later = probability(apply(calibration[kind], margin(documents[(kind, "late", 0)], study.sample.rows(late))))
             results[kind]["out_of_time"] = _measured(bad[late], later, seed)
+    cards = {}
+    if wishes.challenger is not None:
+        for file, names in ((scorecard.CARD, features.names), *([(scorecard.CARD_WITHOUT, features.without_social)] if WITHOUT in kinds else [])):
+            at = [features.names.index(name) for name in names]
+            given = names, [features.directions[i] for i in at], [material.columns[i] for i in at]
+            cards[file] = scorecard.fit(*given, material.bad, wishes.challenger)
+            results[file.removesuffix(".json")] = {"cross_validated": _measured(bad, scorecard.cross_validated(*given, material.bad, fold, wishes.challenger), seed)}
     finals = {kind: documents[(kind, "whole", 0)] for kind in kinds}
-    used = _used(finals, features.names)
-    cuts = tuple(c[np.isin(c, sorted(used[name]))] if used[name] else c[:0] for name, c in zip(features.names, cuts))
+    used = _used(finals, list(cards.values()), features.names)
+    cuts = tuple(np.array(sorted(used[name]), np.float32) for name in features.names)
+    placed = np.array([place(column, c) for column, c in zip(material.columns, cuts)], np.intp)
     reference = [
-        {"feature": name, "thresholds": [float(str(t)) for t in c], "shares": [float(f"{s:.9g}") for s in shares(place(column, c), c)]}
-        for name, c, column in zip(features.names, cuts, material.columns)
+        {"feature": name, "thresholds": [float(str(t)) for t in c], "shares": [float(f"{s:.9g}") for s in shares(bins, c)]}
+        for name, c, bins in zip(features.names, cuts, placed)
     ]
+    fairness = alternatives.search(study, recipe, material.groups, wishes.alternatives, wishes.progress("models tried", wishes.alternatives + 1)) if wishes.alternatives else None
     manifest = {
-        "schema_version": 1, "kind": "chain" if social or features.feature[features.names[0]].sql else "table",
-        "rows": len(bad), "bad": bads, "people": int(len(np.unique(material.person))), **material.facts,
-        "features": len(features.names), "social_features": social, "seed": seed, "recipe": recipe.as_dict(),
+        "schema_version": 1, "kind": "chain" if features.over_runs else "table",
+        "rows": len(bad), "bad": int(bad.sum()), "people": int(len(np.unique(material.person))), **material.facts,
+        "features": len(features.names), "social_features": social, "seed": seed, "recipe": recipe.as_dict(), "reject_inference": inference,
         "trees": {kind: len(d["learner"]["gradient_booster"]["model"]["trees"]) for kind, d in finals.items()},
-        "versions": {name: importlib.metadata.version(name) for name in ("qqloan", "xgboost-cpu", "numpy")},
-        "measures": results,
+        "versions": {"qqloan": importlib.metadata.version("qqloan"), "xgboost-cpu": installed_xgboost(), "numpy": importlib.metadata.version("numpy")},
+        "measures": results, **({"tuning": trials} if trials else {}), **({"alternatives": fairness} if fairness else {}),
     }
-    weight = _weights(finals[MODEL], features, cuts, reference)
-    beside = {}
-    if challenger is not None:
-        beside[scorecard.FILE] = scorecard.fit(features.names, features.directions, material.columns, material.bad, challenger)
-        results["scorecard"] = {"cross_validated": _measured(bad, scorecard.cross_validated(features.names, features.directions, material.columns, material.bad, fold, challenger), seed)}
+    tables = added_up(finals[MODEL], features.names, cuts, tuple(np.array(column["shares"]) for column in reference))
     _write(out, {
         **{f"{kind}.json": text(document) for kind, document in finals.items()},
         "features.toml": features.toml(),
-        "MODEL_CARD.md": card(manifest, features, weight),
-    }, {"calibration.json": calibration, "reference.json": {"schema_version": 1, "rows": len(bad), "features": reference}, **beside}, manifest)
+        "MODEL_CARD.md": card(manifest, features, _weights(tables, features.names, placed), tables, reference),
+    }, {"calibration.json": calibration, "reference.json": {"schema_version": 1, "rows": len(bad), "features": reference}, **cards}, manifest)
     return manifest
 
 
-def _later(material: Material) -> np.ndarray | None:
-    """Rows decided last, if dates lie far enough apart, tell a tenth of the rows from the rest, and leave both parts outcomes of both kinds."""
-    days = material.decided
-    if days is None or days.max() - days.min() < SPAN_DAYS:
-        return None
-    late = days > np.sort(days)[int(len(days) * (1 - LATEST)) - 1]
-    for part in (late, ~late):
-        if part.sum() < 0.1 * len(days) or min(material.bad[part].sum(), (1 - material.bad[part]).sum()) < 10:
-            return None
-    return late
-
-
-def _margin(document: dict, sample: Sample) -> np.ndarray:
-    """Margin of a document for binned rows."""
-    flat = tuple(np.full(len(c) + 2, 1 / (len(c) + 2)) for c in sample.cuts)
-    return Tables.collapse(document, sample.names, sample.cuts, flat).margin(sample.bins)
+def leaks(material: Material) -> list[tuple[str, float]]:
+    """Features that alone rank outcomes better than anything known before a loan can, with their AUC: they know the end."""
+    found = []
+    for name, column in zip(material.features.names, material.columns):
+        alone = max((measures.auc(material.bad, sign * np.where(np.isnan(column), fill, column)) for sign in (1, -1) for fill in (-FAR, FAR)), default=0.5)
+        if alone >= LEAK:
+            found.append((name, alone))
+    return found
 
 
 def _measured(bad, pd, seed: int) -> dict:
@@ -139,8 +126,8 @@ def _measured(bad, pd, seed: int) -> dict:
     return {name: value if isinstance(value, int) else float(f"{value:.6g}") for name, value in figures.items()}
 
 
-def _used(documents: dict, names: tuple[str, ...]) -> dict[str, set]:
-    """Thresholds that any tree splits at, by feature."""
+def _used(documents: dict, cards: list[dict], names: tuple[str, ...]) -> dict[str, set]:
+    """Thresholds that any tree splits at, and any scorecard, by feature."""
     used: dict[str, set] = {name: set() for name in names}
     for document in documents.values():
         columns = document["learner"]["feature_names"]
@@ -148,14 +135,17 @@ def _used(documents: dict, names: tuple[str, ...]) -> dict[str, set]:
             for split in leaf.path:
                 if abs(split.threshold) < FAR:
                     used[columns[split.feature]].add(split.threshold)
+    for found in cards:
+        for row in found["features"]:
+            used[row["feature"]].update(np.array(row["splits"], np.float32))
     return used
 
 
-def _weights(document: dict, features: Features, cuts, reference) -> list[tuple[str, float]]:
-    """Spread of each feature's own table over the training rows: how much it moves margins by itself, largest first."""
-    table = Tables.collapse(document, features.names, cuts, tuple(np.array(column["shares"]) for column in reference))
-    spread = [float(np.sqrt(np.array(column["shares"]) @ single**2)) for column, single in zip(reference, table.single)]
-    return sorted(zip(features.names, spread), key=lambda pair: (-round(pair[1], 6), pair[0]))
+def _weights(tables, names: tuple[str, ...], placed: np.ndarray) -> list[tuple[str, float]]:
+    """Spread of each feature's contribution over the training rows, in log odds: how much it moves margins, largest first."""
+    every = max(1, placed.shape[1] // SHOWN)
+    spread = tables.contributions(np.ascontiguousarray(placed[:, ::every])).std(axis=1)
+    return sorted(zip(names, (float(s) for s in spread)), key=lambda pair: (-round(pair[1], 6), pair[0]))
 
 
 def _write(out: Path, texts: dict[str, str], documents: dict[str, dict], manifest: dict) -> None:

@@ -126,7 +126,7 @@ def _segment(bad, pd, values: list) -> list[dict]:
 
 
 def _features(scorer: Scorer, sample: Sample) -> list[dict]:
-    """Information value over the model's own bins, and the characteristic stability index against the training rows."""
+    """Information value over the model's own bins, and the characteristic stability index against the training rows, over their tenths."""
     rows = []
     shares = scorer.reference_shares
     for number, (name, column, cuts) in enumerate(zip(scorer.features.names, sample.columns, scorer.cuts)):
@@ -134,7 +134,8 @@ def _features(scorer: Scorer, sample: Sample) -> list[dict]:
         count = np.bincount(placed, minlength=len(cuts) + 2)
         bads = np.bincount(placed, sample.bad, minlength=len(cuts) + 2)
         there = count > 0
-        shift = measures.psi(shares[number], count)
+        tenth = measures.tenths(shares[number])
+        shift = measures.psi(*(np.bincount(tenth, part, minlength=11) for part in (shares[number], count)))
         rows.append({
             "feature": name, "iv": _r(measures.weight_of_evidence((count - bads)[there], bads[there]).iv), "csi": _r(shift.value), "missing": _r(count[-1] / count.sum()),
             "missing_in_training": _r(shares[number][-1]), "new_bins": len(shift.new), "empty_bins": len(shift.empty),
@@ -177,7 +178,7 @@ def _ablation(scorer: Scorer, sample: Sample, bad, pd, bounds) -> dict:
 
 def _challenger(scorer: Scorer, sample: Sample, bad, pd, bounds) -> dict:
     """Champion and challenger side by side, and the swap set where both approve as many as the champion does below the last grade."""
-    card = scorer.scorecard
+    card = scorer.scorecard.card
     points = card.score(dict(zip(scorer.features.names, sample.columns)))
     theirs = card.pd(points)
     approved = pd < bounds[-2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.scale import load_scale
+from qqloan_cli.scoring.drift import score_bins
 from qqloan_cli.scoring.features import TABLES, columns_of
 from qqloan_cli.scoring.model import Scorer
 
@@ -25,11 +26,12 @@ def compute(task: Task) -> None:
 
     scorer: Scorer = task.values["scorer"]
     evidence = task.con.sql(task.values["features"]).to_arrow_table()
-    figures = scorer.score(columns_of(evidence, scorer.features.names))
+    scored = scorer.score(columns_of(evidence, scorer.features.names))
     task.con.register("score", pa.table({
-        "application_id": evidence.column("application_id"), "applicant_id": evidence.column("applicant_id"), **figures,
+        "application_id": evidence.column("application_id"), "applicant_id": evidence.column("applicant_id"), **scored.figures,
         "model_version": pa.repeat(pa.scalar(scorer.version), len(evidence)),
     }))
+    task.con.register("score_bins", score_bins(scorer, scored))
 
 
-STAGE = Stage(name="score", kind="map", reads=TABLES, writes=("score",), module=__name__, settings=settings, compute=compute)
+STAGE = Stage(name="score", kind="map", reads=TABLES, writes=("score", "score_bins"), module=__name__, settings=settings, compute=compute)

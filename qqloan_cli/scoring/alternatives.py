@@ -1,0 +1,83 @@
+"""A search for a less discriminatory model of equal power: features that part groups most are left out one after the other, and each
+model is held against the whole one on the same folds.
+
+What it finds is a proposal: whether a feature is needed for the lender's business is for people to say.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import numpy as np
+
+from qqloan_cli.scoring import measures
+from qqloan_cli.scoring.calibrate import held_log_odds, probability
+from qqloan_cli.scoring.fit import Recipe
+from qqloan_cli.scoring.model import MODEL
+from qqloan_cli.scoring.study import Study
+from qqloan_cli.scoring.trees import added_up
+
+BAGS = 3  # while searching
+LEAST_ROWS = 30  # a group with fewer says nothing
+ROUNDS = 200  # of the bootstrap of a difference
+LOSS = 0.002  # of AUC that counts as equal power where the interval of the difference reaches no further
+
+
+def search(study: Study, recipe: Recipe, groups: dict[str, np.ndarray], most: int, tried: Callable[[int], None]) -> dict:
+    """Up to ``most`` models, each without one more feature than the last. Approval is of as many as the whole model would approve at its
+    own mean pd; ``impact`` is the lowest approval rate of a group over the highest, by attribute."""
+    from dataclasses import replace
+
+    recipe = replace(recipe, bags=min(recipe.bags, BAGS))
+    parted = {name: found for name, values in sorted(groups.items()) if (found := _of(values)) and len(found) > 1}
+    bad, names = study.sample.bad, study.sample.names
+    pd, documents = _held_pd(study, recipe, names)
+    share = float((pd < pd.mean()).mean())
+    models = [{"left_out": [], **_measured(bad, pd, pd, share, parted, study.seed)}]
+    tried(1)
+    while len(models) <= most and len(names) > 1 and parted:
+        gone = _parts_most(study, documents[(MODEL, "fold", 0)], names, parted)
+        names = tuple(name for name in names if name != gone)
+        without, documents = _held_pd(study, recipe, names)
+        models.append({"left_out": [*models[-1]["left_out"], gone], **_measured(bad, without, pd, share, parted, study.seed)})
+        tried(len(models))
+    equal = [m for m in models if m["auc_difference_low"] >= -LOSS]
+    best = max(equal, key=lambda m: (min(m["impact"].values(), default=1.0), -len(m["left_out"])))
+    return {"approved_share": round(share, 6), "equal_power_loses_at_most": LOSS, "models": models, "least_discriminatory": best["left_out"]}
+
+
+def _of(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Rows of each group that is large enough."""
+    named = {name: values == name for name in sorted({value for value in values if value is not None})}
+    return {name: rows for name, rows in named.items() if rows.sum() >= LEAST_ROWS}
+
+
+def _held_pd(study: Study, recipe: Recipe, names: tuple[str, ...]) -> tuple[np.ndarray, dict]:
+    documents = study.grown({MODEL: names}, recipe, only="fold")
+    return probability(held_log_odds("platt", study.held_margins(documents, MODEL), study.sample.bad, study.fold)), documents
+
+
+def _measured(bad, pd, whole, share: float, parted: dict, seed: int) -> dict:
+    order = np.lexsort((np.arange(len(pd)), pd))
+    approved = np.zeros(len(pd), bool)
+    approved[order[: int(round(share * len(pd)))]] = True
+    impact = {}
+    for name, found in parted.items():
+        rates = [approved[rows].mean() for rows in found.values()]
+        impact[name] = round(float(min(rates) / max(rates)), 6) if max(rates) > 0 else 1.0
+    low, high = measures.bootstrap(bad, pd, lambda b, p, w: measures.auc(b, p, w) - measures.auc(b, whole, w), ROUNDS, seed)
+    return {"auc": round(measures.auc(bad, pd), 6), "auc_difference_low": round(low, 6), "auc_difference_high": round(high, 6), "impact": impact}
+
+
+def _parts_most(study: Study, document: dict, names: tuple[str, ...], parted: dict) -> str:
+    """The feature whose mean contribution differs most between two groups of an attribute, of the rows that the document did not see."""
+    held = study.fold == 0
+    sample = study.sample.rows(held)
+    flat = tuple(np.bincount(bins, minlength=len(cuts) + 2) / bins.size for bins, cuts in zip(sample.bins, sample.cuts))
+    parts = added_up(document, sample.names, sample.cuts, flat).contributions(sample.bins)
+    apart = np.zeros(len(sample.names))
+    for found in parted.values():
+        means = np.array([parts[:, rows[held]].mean(axis=1) for rows in found.values() if rows[held].any()])
+        if len(means) > 1:
+            apart = np.maximum(apart, means.max(axis=0) - means.min(axis=0))
+    return max(names, key=lambda name: (round(float(apart[sample.names.index(name)]), 9), name))
