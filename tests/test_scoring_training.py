@@ -200,3 +200,16 @@ def test_a_model_of_another_xgboost_is_refused(flat, tmp_path):
     (tmp_path / "m/manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     refused = call("score", "--table", flat / "flat.csv", "--model", tmp_path / "m", "--out", tmp_path / "o.parquet")
     assert refused.code == 4 and "trained with XGBoost 1.7.6" in refused.err and not (tmp_path / "o.parquet").exists()
+
+
+def test_the_card_tells_what_changes_from_the_model_in_force(flat):
+    _train(flat, "before")
+    (flat / "fewer.toml").write_text(FEATURES.replace("[feature.late]\ndirection = 1", "[feature.late]\ndirection = 0").split("[feature.town]")[0], encoding="utf-8")
+    done("train", "--table", flat / "flat.csv", "--target", "bad", "--features", flat / "fewer.toml", "--bags", 1, "--trees", 40, "--replaces", flat / "before", "--out", flat / "after", "--yes")
+    changes = json.loads((flat / "after/manifest.json").read_text(encoding="utf-8"))["changes"]
+    assert (changes["features_gone"], changes["features_changed"], changes["features_added"]) == (["town"], ["late"], [])
+    assert changes["recipe"] == {"bags": [2, 1], "trees": [60, 40]}
+    card = (flat / "after/MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "## Changes" in card and "- features gone: town" in card
+    refused = call("train", "--table", flat / "flat.csv", "--target", "bad", "--replaces", flat, "--out", flat / "no")
+    assert refused.code == 4 and not (flat / "no").exists()

@@ -29,6 +29,7 @@ def train(
     reject_odds: Annotated[float, typer.Option("--reject-odds", min=0.1, max=20, help="Odds of going bad of those, as a multiple of what the known ones say.")] = 1.0,
     alternatives: Annotated[int, typer.Option("--alternatives", min=0, max=50, help="Features to leave out, one after the other, in search of a less discriminatory model.")] = 0,
     by: Annotated[Optional[list[str]], typer.Option("--by", metavar="COLUMN", help="With --table: a column of protected groups, for --alternatives; no feature then.", show_default=False)] = None,
+    replaces: Annotated[Optional[Path], typer.Option("--replaces", metavar="MODEL", help="The model in force: the card tells what changes.", show_default=False)] = None,
     challenger: Annotated[bool, typer.Option("--challenger", help="A points scorecard beside it, of the same rows (needs the extra train).")] = False,
     config: Config = None,
     workers: Workers = None,
@@ -79,7 +80,7 @@ def train(
         return lambda done: said.advanced(what, 1)
 
     manifest = make(material, out, Recipe(bags=bags, trees=trees, depth=depth), seed, as_workers(workers), Wishes(
-        load_scale(config_dir(config)) if challenger else None, reject_inference, reject_odds, tune, alternatives, "" if calibration == "auto" else calibration, progress,
+        load_scale(config_dir(config)) if challenger else None, reject_inference, reject_odds, tune, alternatives, "" if calibration == "auto" else calibration, replaces, progress,
     ))
     said.close()
     for kind, results in manifest["measures"].items():

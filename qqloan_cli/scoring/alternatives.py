@@ -46,6 +46,20 @@ def search(study: Study, recipe: Recipe, groups: dict[str, np.ndarray], most: in
     return {"approved_share": round(share, 6), "equal_power_loses_at_most": LOSS, "models": models, "least_discriminatory": best["left_out"]}
 
 
+def by_group(bad: np.ndarray, pd: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, list[dict]]:
+    """Each group of at least ``LEAST_ROWS`` rows: how many of it lie below the mean pd, over the best group's share; mean pd and bad rate."""
+    found = {}
+    for name, values in sorted(groups.items()):
+        below = {group: float((pd[rows] < pd.mean()).mean()) for group, rows in _of(values).items()}
+        best = max(below.values(), default=0.0)
+        found[name] = [
+            {"group": group, "rows": int(rows.sum()), "below_mean_pd": round(below[group], 6), "impact": round(below[group] / best, 6) if best else 1.0,
+             "mean_pd": round(float(pd[rows].mean()), 6), "bad_rate": round(float(bad[rows].mean()), 6)}
+            for group, rows in _of(values).items()
+        ]
+    return {name: rows for name, rows in found.items() if rows}
+
+
 def _of(values: np.ndarray) -> dict[str, np.ndarray]:
     """Rows of each group that is large enough."""
     named = {name: values == name for name in sorted({value for value in values if value is not None})}

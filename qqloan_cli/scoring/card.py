@@ -52,12 +52,34 @@ def card(manifest: dict, features: Features, weights: list[tuple[str, float]], t
         "## Fairness",
         f"No feature may read {', '.join(features.protected)}." if features.protected else
         "The columns were taken as they came: whoever trained this must see that none is a protected attribute or stands for one.",
+        *_groups(manifest.get("groups", {})),
         *_alternatives(manifest.get("alternatives")),
         "## Limits",
         "It knows people like those it was trained on. Measures and calibration rest on known outcomes alone. "
         "Fewer than a few hundred bad outcomes make every figure above uncertain: look at the intervals.",
     ]
+    parts += ["## Changes", _changes(manifest.get("changes"))]
     return "\n\n".join(parts) + "\n"
+
+
+def _changes(found: dict | None) -> str:
+    if found is None:
+        return "None told: no earlier model was named (--replaces)."
+    lines = [f"Replaces model {found['replaces']}."]
+    lines += [f"- features {what}: {', '.join(found[f'features_{what}'])}" for what in ("added", "gone", "changed") if found[f"features_{what}"]]
+    lines += [f"- {key}: {old} before, {new} now" for key, (old, new) in found["recipe"].items()]
+    lines += [f"- {key} (cross-validated, each on its own rows): {old} before, {new} now" for key, (old, new) in found["cross_validated"].items()]
+    return "\n".join(lines)
+
+
+def _groups(found: dict[str, list[dict]]) -> list[str]:
+    """Who would pass at the mean pd: the four-fifths rule looks at the lowest share over the highest."""
+    rows = [(name, row) for name, groups in found.items() for row in groups]
+    if not rows:
+        return []
+    lines = ["| attribute | group | rows | below the mean pd | over the best group's | mean pd | bad rate |", "|---|---|---|---|---|---|---|"]
+    lines += [f"| {name} | {r['group']} | {r['rows']:,} | {r['below_mean_pd']:.1%} | {r['impact']:.3f}{' (below four fifths)' if r['impact'] < 0.8 else ''} | {r['mean_pd']:.2%} | {r['bad_rate']:.2%} |" for name, r in rows]
+    return ["\n".join(lines)]
 
 
 def _tuning(trials: list[dict]) -> list[str]:
@@ -96,6 +118,8 @@ def _performance(title: str, results: dict) -> str:
             )
     if "calibration" not in results:
         return "\n".join(lines)
+    lines += ["", "| tenth by pd | rows | mean pd | went bad |", "|---|---|---|---|"]
+    lines += [f"| {at} | {r['rows']:,} | {r['expected']:.3%} | {r['observed']:.3%} |" for at, r in enumerate(results["reliability"], 1)]
     losses = ", ".join(f"{method} {loss:.6f}" for method, loss in results["calibration"]["log_loss"].items())
     return "\n".join(lines) + f"\n\nCalibration: {results['calibration']['method']}, chosen by log loss on folds it was not fitted on ({losses})."
 

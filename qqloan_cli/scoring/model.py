@@ -66,7 +66,7 @@ class Scorer:
         """Raises ConfigError where no model stands, IntegrityError where its files do not belong together."""
         if not (folder / f"{MODEL}.json").is_file():
             raise ConfigError("model-missing", "no model stands here", str(folder), "Make one with qqloan train.")
-        _hold_to_library(_hold_to_seal(folder), folder)
+        _hold_to_library(hold_to_seal(folder), folder)
         features = load_features(folder / "features.toml")
         reference, calibration = _read(folder / "reference.json"), _read(folder / "calibration.json")
         if [column["feature"] for column in reference["features"]] != list(features.names):
@@ -186,7 +186,7 @@ def installed_xgboost() -> str:
     return ""
 
 
-def _hold_to_seal(folder: Path) -> dict:
+def hold_to_seal(folder: Path) -> dict:
     """The manifest, if the files are those that it names, by their digests: nobody changed a table, a threshold or the calibration since training."""
     manifest = _read(folder / "manifest.json")
     if manifest.get("schema_version") != SCHEMA_VERSION or not isinstance(manifest.get("files"), dict):

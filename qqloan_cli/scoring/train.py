@@ -10,7 +10,7 @@ from typing import Callable
 
 import numpy as np
 
-from qqloan_cli.engine.files import remove, sha256, write_json, write_text
+from qqloan_cli.engine.files import digest_folder, remove, sha256, write_json, write_text
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring import alternatives, measures, rejects, scorecard
@@ -18,9 +18,9 @@ from qqloan_cli.scoring.bins import FAR, place, shares
 from qqloan_cli.scoring.calibrate import apply, choose, held_log_odds, probability
 from qqloan_cli.scoring.card import card
 from qqloan_cli.scoring.ensemble import leaves, text
-from qqloan_cli.scoring.features import Features
+from qqloan_cli.scoring.features import Features, load_features
 from qqloan_cli.scoring.fit import Recipe
-from qqloan_cli.scoring.model import MODEL, WITHOUT, installed_xgboost
+from qqloan_cli.scoring.model import MODEL, WITHOUT, hold_to_seal, installed_xgboost
 from qqloan_cli.scoring.study import Material, Study, margin
 from qqloan_cli.scoring.trees import added_up
 from qqloan_cli.scoring.tune import tune
@@ -34,7 +34,7 @@ SHOWN = 10_000  # rows that features' weights are measured on, where no table sa
 class Wishes:
     """What to do beyond fitting. ``challenger``: the scale of a points scorecard that stands beside the model. ``rejects``: one of
     ``rejects.WAYS``. ``trials`` of tuning and ``alternatives`` of the search for a less discriminatory model: none where 0.
-    ``calibration``: a method, or empty for the one with the lowest loss. ``progress(what, of)`` gives a function to say how many are done."""
+    ``calibration``: a method, or empty for the one with the lowest loss. ``replaces``: the model that the card tells changes from. ``progress(what, of)`` gives a function to say how many are done."""
 
     challenger: Scale | None = None
     rejects: str = "none"
@@ -42,6 +42,7 @@ class Wishes:
     trials: int = 0
     alternatives: int = 0
     calibration: str = ""
+    replaces: Path | None = None
     progress: Callable[[str, int], Callable[[int], None]] = lambda what, of: lambda done: None
 
 
@@ -69,7 +70,9 @@ def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int
         calibration[kind], losses = choose(held, bad, fold, wishes.calibration)
         method = calibration[kind]["method"]
         pd = probability(held_log_odds(wishes.calibration or method, held, bad, fold))
-        results[kind] = {"cross_validated": _measured(bad, pd, seed), "calibration": {"method": method, "log_loss": losses}}
+        results[kind] = {"cross_validated": _measured(bad, pd, seed), "calibration": {"method": method, "log_loss": losses}, "reliability": _reliability(bad, pd)}
+        if kind == MODEL:
+            by_group = alternatives.by_group(bad, pd, material.groups)
         if late is not None:
             later = probability(apply(calibration[kind], margin(documents[(kind, "late", 0)], study.sample.rows(late))))
             results[kind]["out_of_time"] = _measured(bad[late], later, seed)
@@ -95,8 +98,10 @@ def train(material: Material, out: Path, recipe: Recipe, seed: int, workers: int
         "features": len(features.names), "social_features": social, "seed": seed, "recipe": recipe.as_dict(), "reject_inference": inference,
         "trees": {kind: len(d["learner"]["gradient_booster"]["model"]["trees"]) for kind, d in finals.items()},
         "versions": {"qqloan": importlib.metadata.version("qqloan"), "xgboost-cpu": installed_xgboost(), "numpy": importlib.metadata.version("numpy")},
-        "measures": results, **({"tuning": trials} if trials else {}), **({"alternatives": fairness} if fairness else {}),
+        "measures": results, **({"groups": by_group} if by_group else {}), **({"tuning": trials} if trials else {}), **({"alternatives": fairness} if fairness else {}),
     }
+    if wishes.replaces is not None:
+        manifest["changes"] = _changes(wishes.replaces, manifest, features)
     tables = added_up(finals[MODEL], features.names, cuts, tuple(np.array(column["shares"]) for column in reference))
     _write(out, {
         **{f"{kind}.json": text(document) for kind, document in finals.items()},
@@ -114,6 +119,26 @@ def leaks(material: Material) -> list[tuple[str, float]]:
         if alone >= LEAK:
             found.append((name, alone))
     return found
+
+
+def _changes(folder: Path, manifest: dict, features: Features) -> dict:
+    """What is different from the model in ``folder``. Raises IntegrityError where that is no whole model."""
+    old, before = hold_to_seal(folder), load_features(folder / "features.toml")
+    same = set(before.feature) & set(features.feature)
+    figures = ("rows", "auc", "ks", "brier", "log_loss", "ece")
+    return {
+        "replaces": digest_folder(folder)[:12], "rows": [old["rows"], manifest["rows"]],
+        "features_added": sorted(set(features.feature) - same), "features_gone": sorted(set(before.feature) - same),
+        "features_changed": sorted(name for name in same if before.feature[name] != features.feature[name]),
+        "recipe": {key: [old["recipe"].get(key), value] for key, value in manifest["recipe"].items() if old["recipe"].get(key) != value},
+        "cross_validated": {key: [old["measures"][MODEL]["cross_validated"][key], manifest["measures"][MODEL]["cross_validated"][key]] for key in figures},
+    }
+
+
+def _reliability(bad, pd) -> list[dict]:
+    """Tenths by pd: rows, mean pd, share that went bad."""
+    table = measures.reliability(bad, pd)
+    return [{"rows": int(n), "expected": round(float(e), 6), "observed": round(float(o), 6)} for n, e, o in zip(table.count, table.expected, table.observed)]
 
 
 def _measured(bad, pd, seed: int) -> dict:
