@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     panel: str
 
 
-UNDERWRITE, LOOK, BUILD, SET_UP = "Underwrite", "Look", "Models", "Set up"
+UNDERWRITE, PROVE, LOOK, BUILD, SET_UP = "Underwrite", "Prove", "Look", "Models", "Set up"
 
 COMMANDS = (
     Entry("run", "run:run", "The whole chain: a lender's files to decisions and a funded plan.", UNDERWRITE),
@@ -41,6 +41,9 @@ COMMANDS = (
     Entry("limit", "limit:limit", "Rules, limit, price: the decision.", UNDERWRITE),
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
     Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
+    Entry("archive", "archive:archive", "Seal a run: inputs, configuration, model and every table, chained.", PROVE),
+    Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
+    Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),
     Entry("explain", "explain:explain", "One application's way through the house.", LOOK),
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),

@@ -35,6 +35,11 @@ def stages(*commands: str) -> list:
     return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in steps]
 
 
+def everything() -> list:
+    """Every stage in order, those that qqloan run does not take last."""
+    return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in (*CHAIN, *ASIDE)]
+
+
 def settings(run) -> dict[str, Mapping[str, object]]:
     """What the configuration says to each stage, by its name, with the libraries loaded that they will need: workers are forked with them."""
     import duckdb  # noqa: F401

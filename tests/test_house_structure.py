@@ -30,8 +30,9 @@ MAY = {
     "generate": {"errors", "contracts", "policy", "engine"},
     "asking": {"errors", "contracts", "engine", "policy", "loans", "stages"},
     "chain": {"errors", "engine", "stages", "links", "asking"},
+    "archive": {"errors", "contracts", "engine", "chain"},
     "reports": {"errors", "contracts", "engine", "policy"},
-    "commands": {"errors", "app", "chain", "asking", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
+    "commands": {"errors", "app", "chain", "asking", "archive", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
     "process": set(),
     "app": {"errors", "process", "reports", "commands"},
 }

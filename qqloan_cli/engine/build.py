@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import os
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -71,7 +72,8 @@ def _begun(hidden: Path, asked: dict, config: Path, events: Events) -> Run:
     run = Run(hidden, {
         "schema_version": SCHEMA_VERSION, "as_of": asked["as_of"], "buckets": None, "inputs": [], "counts": {}, "source": asked["source"],
         "history": asked["history"], "config_digest": asked["config"], "key_id": asked["key_id"],
-        "code": {"qqloan": __version__}, "libraries": _versions(), "stages": {}, "warnings": [], "digests": {}, "timings": {},
+        "code": {"qqloan": __version__, **_commit()}, "command": ["qqloan", *sys.argv[1:]],
+        "libraries": {name: version for name, version in versions().items() if name != "qqloan"}, "stages": {}, "warnings": [], "digests": {}, "timings": {},
     })
     run.save()
     return run
@@ -100,9 +102,27 @@ def finish(run: Run) -> None:
         (run.root / name).unlink(missing_ok=True)
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
+def versions() -> dict[str, str]:
+    """Of this program and of every library that can change a byte."""
+    found = {"qqloan": __version__}
     for name in _LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+            found[name] = metadata.version(name)
+    return found
+
+
+def _commit() -> dict[str, str]:
+    """The commit of a source checkout; nothing of an installed package."""
+    git = Path(__file__).resolve().parents[2] / ".git"
+    with contextlib.suppress(OSError):
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return {"commit": head}
+        name = head.removeprefix("ref: ")
+        loose = git / name
+        if loose.is_file():
+            return {"commit": loose.read_text(encoding="utf-8").strip()}
+        for line in (git / "packed-refs").read_text(encoding="utf-8").splitlines():
+            if line.endswith(f" {name}"):
+                return {"commit": line.split()[0]}
+    return {}

@@ -1,0 +1,1 @@
+"""Sealed runs: what an auditor gets, verifies, replays and compares."""

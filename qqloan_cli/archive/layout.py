@@ -1,0 +1,153 @@
+"""Where things are in an archive (format.md says it for strangers), and how an entry is added: whole, by one rename, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+from qqloan_cli.engine.files import only_writer, remove, sha256, write_json
+from qqloan_cli.errors import IntegrityError, UsageError
+
+STATEMENT, PROVENANCE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
+BUILD = "urn:qqloan:run:1"
+FORMAT = Path(__file__).with_name("format.md")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One manifest of the chain. ``digest`` is that of its file."""
+
+    sequence: int
+    digest: str
+    document: dict
+
+    @property
+    def run_id(self) -> str:
+        return self.document["predicate"]["runDetails"]["metadata"]["invocationId"]
+
+    @property
+    def chain(self) -> dict:
+        return self.document["predicate"]["qqloan_chain"]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Digest of every file of the run, by name."""
+        return {subject["name"]: subject["digest"]["sha256"] for subject in self.document["subject"]}
+
+
+@dataclass(frozen=True)
+class Archive:
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> "Archive":
+        """Raises UsageError where no archive stands."""
+        if not (root / "chain").is_dir():
+            raise UsageError("archive-not-found", "no archive stands here", str(root), "Make one with qqloan archive RUN --to ARCHIVE.")
+        return cls(root)
+
+    def folder(self, sequence: int) -> Path:
+        return self.root / "chain" / f"{sequence:06d}"
+
+    def sequences(self) -> list[int]:
+        return sorted(int(path.name) for path in (self.root / "chain").iterdir() if path.name.isdigit() and len(path.name) == 6)
+
+    def entry(self, sequence: int) -> Entry:
+        """Raises IntegrityError where the manifest is missing or cannot be read."""
+        path = self.folder(sequence) / "manifest.json"
+        try:
+            content = path.read_bytes()
+            document = json.loads(content)
+            found = Entry(sequence, hashlib.sha256(content).hexdigest(), document)
+            found.run_id, found.chain, found.files  # noqa: B018  every part that is relied on is there
+            return found
+        except (OSError, ValueError, KeyError, TypeError):
+            raise IntegrityError("manifest-broken", "the manifest is missing or cannot be read", str(path.relative_to(self.root)), "Take the archive from where it was kept.") from None
+
+    def entries(self) -> Iterator[Entry]:
+        for sequence in self.sequences():
+            yield self.entry(sequence)
+
+    def find(self, run_id: str) -> Entry:
+        """The entry of a run, by its id or the beginning of one."""
+        found = [entry for entry in self.entries() if entry.run_id == run_id] or [entry for entry in self.entries() if entry.run_id.startswith(run_id)]
+        if len(found) != 1:
+            raise UsageError("run-not-in-archive", f"{'no run' if not found else 'more than one run'} of the archive is called {run_id}", str(self.root), "qqloan audit ARCHIVE lists them.")
+        return found[0]
+
+    def object(self, entry: Entry, name: str) -> Path:
+        """Where the content of a run's file is."""
+        digest = entry.files[name]
+        return self.folder(entry.chain["objects"][digest]) / "objects" / digest
+
+    def fetch(self, entry: Entry, name: str, to: Path) -> None:
+        """Puts a run's file at ``to``, after its digest was looked at. Raises IntegrityError where it is not what it was."""
+        source = self.object(entry, name)
+        if not source.is_file() or source.is_symlink() or sha256(source) != entry.files[name]:
+            raise IntegrityError("object-altered", f"{name} is missing or not what was sealed", str(source.relative_to(self.root)), "qqloan audit ARCHIVE says what else is.")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, to)  # nothing writes into a run's inputs
+        except OSError:
+            shutil.copyfile(source, to)
+
+    def head(self) -> dict | None:
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads((self.root / "HEAD.json").read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                return found
+        return None
+
+
+@contextlib.contextmanager
+def adding(root: Path, notes=None) -> Iterator[tuple[Archive, Path, int]]:
+    """(archive, folder to fill, sequence): the folder becomes the next entry when the block ends well. One writer at a time; a begun
+    entry of a killed process is thrown away."""
+    root.mkdir(parents=True, exist_ok=True)
+    if any(root.iterdir()) and not (root / "chain").is_dir() and not all(path.name.startswith(".") or path.name == "FORMAT.md" for path in root.iterdir()):
+        raise UsageError("not-an-archive", "something stands there that is no archive", str(root), "Choose another --to.")
+    with only_writer(root, notes):
+        (root / "chain").mkdir(exist_ok=True)
+        if not (root / "FORMAT.md").exists():
+            _copy_whole(FORMAT, root / "FORMAT.md")
+        archive = Archive(root)
+        for begun in (root / "chain").glob(".begun-*"):
+            remove(begun)
+        sequence = (archive.sequences() or [0])[-1] + 1
+        begun = root / "chain" / f".begun-{sequence:06d}"
+        (begun / "objects").mkdir(parents=True)
+        try:
+            yield archive, begun, sequence
+        except BaseException:
+            remove(begun)
+            raise
+        if (begun / "manifest.json").exists():
+            os.replace(begun, archive.folder(sequence))
+            _sync(root / "chain")
+            write_head(archive, sequence)
+        else:
+            remove(begun)
+
+
+def write_head(archive: Archive, sequence: int) -> None:
+    write_json(archive.root / "HEAD.json", {"sequence": sequence, "manifest_sha256": archive.entry(sequence).digest})
+
+
+def _copy_whole(source: Path, to: Path) -> None:
+    beside = to.with_name(f".{to.name}.tmp")
+    shutil.copyfile(source, beside)
+    os.replace(beside, to)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

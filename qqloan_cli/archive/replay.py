@@ -1,0 +1,87 @@
+"""Replay: a run worked out again from its archived inputs, configuration and model, in a scratch folder, and held against what was sealed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from qqloan_cli import chain
+from qqloan_cli.archive.differences import Difference, differences
+from qqloan_cli.archive.layout import Archive, Entry
+from qqloan_cli.engine import secret
+from qqloan_cli.engine.build import finish, versions
+from qqloan_cli.engine.files import write_json
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.walk import walk
+from qqloan_cli.errors import ConfigError, UsageError
+
+
+class Replayed(NamedTuple):
+    """``parted``: tables whose rows differ, in the order of the chain, each with what differs; ``otherwise_written``: files whose bytes
+    differ though their rows do not."""
+
+    entry: Entry
+    files: int
+    identical: int
+    parted: list[Difference]
+    otherwise_written: list[str]
+    other_versions: dict[str, tuple[str, str]]
+
+
+def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) -> Replayed:
+    """Raises ConfigError where the key is another, IntegrityError where an object is not what was sealed."""
+    run = furnished(archive, entry, scratch / "run", everything=False)
+    done = run.document["sealed"]["stages"]
+    stages = [stage for stage in chain.everything() if stage.name in done]
+    walk(run, stages, workers, events)
+    finish(run)
+    sealed, made = run.document["sealed"]["digests"], run.document["digests"]
+    sealed = {name: digest for name, digest in sealed.items() if name not in ("quarantine.parquet",)}
+    parted, otherwise = [], []
+    for table in (table for stage in stages for table in stage.writes):
+        names = [name for name in sorted({*sealed, *made}) if name.split("/")[0].removesuffix(".parquet") == table]
+        differing = [name for name in names if sealed.get(name) != made.get(name)]
+        if differing:
+            for name in names:
+                if name in entry.files:
+                    archive.fetch(entry, name, scratch / "sealed" / name)
+            found = differences(table, [scratch / "sealed" / name for name in names if name in entry.files], run.whole(table))
+            if found.rows:
+                parted.append(found)
+            else:
+                otherwise += differing
+    compared = [name for name in sealed if name in made or name in entry.files]
+    return Replayed(entry, len(compared), sum(made.get(name) == sealed[name] for name in compared), parted, otherwise, other_versions(run.document))
+
+
+def furnished(archive: Archive, entry: Entry, root: Path, everything: bool) -> Run:
+    """A run as it was after intake, at ``root``; with ``everything``, as it was when it was sealed. ``document["sealed"]`` has what it had made."""
+    for name in entry.files:
+        if everything or name.split("/")[0] in ("config", "inputs", "history", "quarantine.parquet"):
+            archive.fetch(entry, name, root / name)
+    document = sealed_document(archive, entry, root)
+    document["sealed"] = {"stages": document["stages"], "digests": document["digests"]}
+    if not everything:
+        document.update(stages={"intake": document["stages"].get("intake", {})}, digests={}, timings={}, warnings=[])
+    write_json(root / "run.json", document)
+    return Run(root, document)
+
+
+def sealed_document(archive: Archive, entry: Entry, root: Path) -> dict:
+    """run.json as it was sealed, with the earlier runs that it read where they are now. Raises ConfigError where the key is another."""
+    archive.fetch(entry, "run.json", root / ".sealed.json")
+    document = json.loads((root / ".sealed.json").read_text(encoding="utf-8"))
+    (root / ".sealed.json").unlink()
+    if "intake" not in document["stages"]:
+        raise UsageError("run-without-intake", "the run never took a lender's files in", entry.run_id, "Archive a run that is whole.")
+    if document["key_id"] != secret.fingerprint(secret.load()):
+        raise ConfigError("key-differs", "the run was made with another key", "QQLOAN_KEY_FILE", "Name the key file that it was made with.")
+    document["history"] = [str(root / "history" / str(number)) for number in range(len(document.get("history") or ()))]
+    return document
+
+
+def other_versions(document: dict) -> dict[str, tuple[str, str]]:
+    """Programs that were of another version then: (then, now)."""
+    now = versions()
+    return {name: (then, now.get(name, "none")) for name, then in {**document["libraries"], **{k: v for k, v in document["code"].items() if k == "qqloan"}}.items() if now.get(name, "none") != then}

@@ -1,0 +1,85 @@
+"""Sealing: a run's files into the store, each content once, and a manifest that names them and the manifest before."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from qqloan_cli.archive.layout import FORMAT, Archive, Entry, adding
+from qqloan_cli.archive.signing import sign
+from qqloan_cli.archive.statement import of_tables, run_id, statement
+from qqloan_cli.engine.files import only_writer, sha256, write_json
+from qqloan_cli.engine.run import Run
+from qqloan_cli.errors import IntegrityError, UsageError
+
+CHUNK = 1 << 20
+HISTORY = ("run.json", "decisions.parquet", "keys")  # what later runs read of an earlier one
+
+
+class Sealed(NamedTuple):
+    entry: Entry
+    files: int
+    new_objects: int
+    new_bytes: int
+    already: bool
+
+
+def seal(root: Path, archive: Path, private_key: Path | None, events) -> Sealed:
+    """Raises IntegrityError where the run is not what its own digests say, UsageError where it is not whole."""
+    with only_writer(root, events), adding(archive, events) as (store, begun, sequence):
+        run = Run.open(root)
+        if not run.document.get("digests"):
+            raise UsageError("run-not-sealed", "the run has no digests of what it made", str(root), "Finish it with qqloan run.")
+        before = list(store.entries())
+        here = [entry for entry in before if entry.run_id == run_id(run)]
+        if here:
+            return Sealed(here[0], len(here[0].files), 0, 0, True)
+        if before and before[-1].sequence != len(before):
+            raise IntegrityError("chain-broken", "an entry of the chain is missing", str(archive), "qqloan audit ARCHIVE says which.")
+        brought = {digest: sequence for entry in before for digest, sequence in entry.chain["objects"].items()}
+        files = _files(run)
+        with ThreadPoolExecutor(2) as pool:
+            digests = dict(zip(files, pool.map(lambda item: _store(item[1], begun / "objects", brought), files.items())))
+        for name, digest in run.document["digests"].items():
+            if digests.get(name) != digest:
+                raise IntegrityError("run-altered", f"{name} is {'missing' if name not in digests else 'not what the run made'}", str(root), "Run it again from its inputs.")
+        objects = {digest: brought.get(digest, sequence) for digest in digests.values()}
+        new = [path for path in (begun / "objects").iterdir()]
+        manifest = begun / "manifest.json"
+        write_json(manifest, statement(run, digests, objects, sequence, before[-1].digest if before else None, sha256(FORMAT), of_tables(run)))
+        os.chmod(manifest, 0o444)
+        if private_key is not None:
+            sign(manifest, private_key)
+        size = sum(path.stat().st_size for path in new)
+    return Sealed(store.entry(sequence), len(files), len(new), size, False)
+
+
+def _files(run: Run) -> dict[str, Path]:
+    """Every file of the run by its name in the manifest, and what it read of earlier runs, under ``history/``."""
+    found = {path.relative_to(run.root).as_posix(): path for path in sorted(run.root.rglob("*")) if path.is_file() and not any(part.startswith(".") for part in path.relative_to(run.root).parts)}
+    for number, folder in enumerate(run.document.get("history") or ()):
+        for part in HISTORY:
+            there = Path(folder) / part
+            for path in sorted(there.glob("*.parquet")) if there.is_dir() else [there] if there.is_file() else []:
+                found[f"history/{number}/{path.relative_to(folder).as_posix()}"] = path
+    return found
+
+
+def _store(path: Path, objects: Path, brought: dict[str, int]) -> str:
+    """Copies a file into ``objects`` under its digest, in one reading; what an entry before has is not kept twice."""
+    beside = objects / f".{abs(hash(str(path))):x}-{os.getpid()}"
+    total = hashlib.sha256()
+    with open(path, "rb") as source, open(beside, "wb") as target:
+        while chunk := source.read(CHUNK):
+            total.update(chunk)
+            target.write(chunk)
+    digest = total.hexdigest()
+    if digest in brought or (objects / digest).exists():
+        beside.unlink()
+    else:
+        os.chmod(beside, 0o444)
+        os.replace(beside, objects / digest)
+    return digest

@@ -1,0 +1,73 @@
+"""The manifest of a run: an in-toto statement with SLSA provenance, and what the chain and a stranger need besides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from qqloan_cli.archive.layout import BUILD, PROVENANCE, STATEMENT
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import connect, literal
+
+
+def run_id(run: Run) -> str:
+    """The run's date and twelve characters that follow from what went in and what came out: the same run has the same name anywhere."""
+    document = run.document
+    what = {name: document.get(name) for name in ("as_of", "source", "config_digest", "key_id", "digests")}
+    what["inputs"] = sorted([given["input"], given["sha256"]] for given in document.get("inputs", []))
+    return f"{document['as_of']}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]}"
+
+
+def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence: int, previous: str | None, format_sha256: str, tables: dict) -> dict:
+    """``files``: digest by name. ``objects``: by digest, the entry that brought it. ``tables``: as ``of_tables`` has them."""
+    document = run.document
+    return {
+        "_type": STATEMENT,
+        "subject": [{"name": name, "digest": {"sha256": digest}} for name, digest in sorted(files.items())],
+        "predicateType": PROVENANCE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD,
+                "externalParameters": {"command": document.get("command"), "as_of": document["as_of"], "source": document.get("source")},
+                "internalParameters": {"buckets": document["buckets"], "config_digest": document["config_digest"], "key_id": document["key_id"], "stages": list(document["stages"])},
+                "resolvedDependencies": [{"name": f"{given['input']}: {given['file']}", "digest": {"sha256": given["sha256"]}} for given in document.get("inputs", [])],
+            },
+            "runDetails": {
+                "builder": {"id": "urn:qqloan", "version": {**document["code"], **document["libraries"]}},
+                "metadata": {"invocationId": run_id(run)},
+            },
+            "qqloan_chain": {
+                "sequence": sequence, "previous": previous, "format_sha256": format_sha256, "objects": dict(sorted(objects.items())), "counts": document["counts"], "tables": tables,
+            },
+        },
+    }
+
+
+def of_tables(run: Run) -> dict[str, dict]:
+    """Rows, schema and logical digest of every table of the run, inputs included."""
+    import pyarrow.parquet as pq
+
+    found, con = {}, connect(2, memory_mb=1000, scratch=run.scratch)
+    try:
+        for name in CONTRACTS:
+            paths = run.whole(name)
+            if paths:
+                schema = pq.read_schema(paths[0])
+                rows, digest = logical(con, paths, schema.names)
+                found[name] = {"files": len(paths), "rows": rows, "schema": {field.name: str(field.type) for field in schema}, "logical_digest": digest}
+    finally:
+        con.close()
+    return found
+
+
+def logical(con, paths: list[Path], columns: list[str]) -> tuple[int, str]:
+    """(rows, digest) of Parquet files; format.md says how, for strangers."""
+    text = ", ".join(f'''COALESCE(CAST("{column.replace('"', '""')}" AS VARCHAR), chr(0))''' for column in columns)
+    listed = ", ".join(literal(str(path)) for path in paths)
+    rows, first, last = con.execute(f"""
+        SELECT count(*), COALESCE(sum(md5_number_upper(line)), 0), COALESCE(sum(md5_number_lower(line)), 0)  -- DuckDB calls the first eight bytes upper
+        FROM (SELECT concat_ws(chr(31), {text}) AS line FROM read_parquet([{listed}], union_by_name = true))
+    """).fetchall()[0]
+    return rows, f"{int(first) % 2**64:016x}{int(last) % 2**64:016x}"

@@ -1,0 +1,24 @@
+"""What a replay found, in words: identical, or what parts where."""
+
+from __future__ import annotations
+
+from qqloan_cli.reports import console, formats
+
+
+def show(document: dict) -> None:
+    said = console.current()
+    for name, version in document["other_versions"].items():
+        said.note("version-differs", f"{name} was {version['then']} when the run was made and is {version['now']} here")
+    what = f"application {document['application_id']} of {document['run_id']}" if "application_id" in document else document["run_id"]
+    if document.get("otherwise_written"):
+        said.note("written-otherwise", f"{len(document['otherwise_written'])} files have the same rows in other bytes")
+    if document["identical"]:
+        print(f"{what}: identical ({', '.join(document['tables'])})" if "tables" in document else f"{what}: identical, {document['identical_files']:,} of {document['files']:,} files byte for byte")
+        return
+    print(f"{what}: NOT identical; it parts first at {document['first_parted']}")
+    formats.draw(["table", "rows that differ", "only then", "only now", "columns"], [
+        [d["table"], f"{d['rows']:,}", f"{d['only_before']:,}", f"{d['only_after']:,}", ", ".join(f"{name} ({count:,})" for name, count in d["columns"].items())] for d in document["parted"]
+    ], None, [False, True, True, True, False])
+    cells = [(d["table"], cell) for d in document["parted"] for cell in d["examples"]][:30]
+    if cells:
+        formats.draw(["table", "key", "column", "then", "now"], [[table, cell["key"], cell["column"], str(cell["before"]), str(cell["after"])] for table, cell in cells], "Examples", [False] * 5)
