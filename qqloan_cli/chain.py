@@ -35,9 +35,10 @@ def stages(*commands: str) -> list:
     return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in steps]
 
 
-def everything() -> list:
-    """Every stage in order, those that qqloan run does not take last."""
-    return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in (*CHAIN, *ASIDE)]
+def named(names) -> list:
+    """The stages of these names, in order, those that qqloan run does not take last; a stage's name is its module's. No other is imported."""
+    steps = [step for step in (*CHAIN, *ASIDE) if step.stage.split(".")[-1] in names]
+    return [importlib.import_module(f"qqloan_cli.{step.stage}").STAGE for step in steps]
 
 
 def settings(run) -> dict[str, Mapping[str, object]]:

@@ -21,6 +21,7 @@ from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.walk import walk
 from qqloan_cli.errors import UsageError
 
+NOT_AGAIN = {"keys", "links", "fund", "offers", "cost_table"}  # they take everybody, or what everybody left
 OF_EVERYBODY = ("score_bins", "cash_calendar")  # sums over applications
 
 
@@ -40,7 +41,15 @@ def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Pat
     """Raises UsageError where the run decided no such application."""
     root = scratch / "run"
     document = sealed_document(archive, entry, root)
-    decision = _decision(archive, entry, application_id, scratch)
+    con = connect(1, memory_mb=800)
+    try:
+        return _with(con, archive, entry, application_id, scratch, document, root, events)
+    finally:
+        con.close()
+
+
+def _with(con, archive: Archive, entry: Entry, application_id: str, scratch: Path, document: dict, root: Path, events) -> ReplayedOne:
+    decision = _decision(con, archive, entry, application_id, scratch)
     person, bucket = decision["applicant_id"], bucket_of(decision["applicant_id"], document["buckets"])
     for name in entry.files:
         if name.startswith("config/"):
@@ -49,36 +58,28 @@ def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Pat
     document.update(buckets=1, stages={"intake": {"rows_in": 0, "rows_out": {}}}, digests={}, timings={}, warnings=[], history=[])
     write_json(root / "run.json", document)
     run = Run(root, document)
-    stages = [stage for stage in chain.everything() if stage.name in sealed_stages and stage.name not in ("keys", "links", "fund", "offers", "cost_table")]
+    stages = chain.named(set(sealed_stages) - NOT_AGAIN)
     made = [table for stage in stages for table in stage.writes if table not in OF_EVERYBODY]
-    con = connect(1, memory_mb=800)
-    try:
-        for table in ["applicants", *sorted({table for stage in stages for table in stage.reads} - {*made, "applicants"})]:
-            _take(archive, entry, con, run, table, bucket, person)
-        walk(run, stages, 1, events)
-        parted = []
-        for table in made:
-            of = [scratch / "decisions.parquet"] if table == "decisions" else _of_bucket(archive, entry, table, bucket, scratch)
-            column = "application_id" if "application_id" in CONTRACTS[table].names else "applicant_id"
-            found = differences(table, of, run.whole(table), f"{column} = {literal(application_id if column == 'application_id' else person)}")
-            if found.rows:
-                parted.append(found)
-    finally:
-        con.close()
+    for table in ["applicants", *sorted({table for stage in stages for table in stage.reads} - {*made, "applicants"})]:
+        _take(archive, entry, con, run, table, bucket, person)
+    walk(run, stages, 1, events)
+    parted = []
+    for table in made:
+        of = [scratch / "decisions.parquet"] if table == "decisions" else _of_bucket(archive, entry, table, bucket, scratch)
+        column = "application_id" if "application_id" in CONTRACTS[table].names else "applicant_id"
+        found = differences(con, table, of, run.whole(table), f"{column} = {literal(application_id if column == 'application_id' else person)}")
+        if found.rows:
+            parted.append(found)
     return ReplayedOne(entry, application_id, bucket, decision, made, parted, other_versions(document))
 
 
-def _decision(archive: Archive, entry: Entry, application_id: str, scratch: Path) -> dict:
+def _decision(con, archive: Archive, entry: Entry, application_id: str, scratch: Path) -> dict:
     """Its row of decisions.parquet, of which only the row groups that may have it are read."""
     if "decisions.parquet" not in entry.files:
         raise UsageError("run-undecided", "the run was sealed without decisions", entry.run_id, "Replay it whole.")
     path = scratch / "decisions.parquet"
     archive.fetch(entry, "decisions.parquet", path)
-    con = connect(1, memory_mb=800)
-    try:
-        found = con.sql(f"SELECT * FROM read_parquet({literal(str(path))}) WHERE application_id = {literal(application_id)}").to_arrow_table().to_pylist()
-    finally:
-        con.close()
+    found = con.sql(f"SELECT * FROM read_parquet({literal(str(path))}) WHERE application_id = {literal(application_id)}").to_arrow_table().to_pylist()
     if not found:
         raise UsageError("application-not-found", "the run decided no such application", entry.run_id, "qqloan sql lists a run's applications.")
     return found[0]

@@ -13,6 +13,7 @@ from qqloan_cli.engine import secret
 from qqloan_cli.engine.build import finish, versions
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.walk import walk
 from qqloan_cli.errors import ConfigError, UsageError
 
@@ -33,7 +34,7 @@ def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) 
     """Raises ConfigError where the key is another, IntegrityError where an object is not what was sealed."""
     run = furnished(archive, entry, scratch / "run", everything=False)
     done = run.document["sealed"]["stages"]
-    stages = [stage for stage in chain.everything() if stage.name in done]
+    stages = chain.named(done)
     walk(run, stages, workers, events)
     finish(run)
     sealed, made = run.document["sealed"]["digests"], run.document["digests"]
@@ -46,7 +47,11 @@ def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) 
             for name in names:
                 if name in entry.files:
                     archive.fetch(entry, name, scratch / "sealed" / name)
-            found = differences(table, [scratch / "sealed" / name for name in names if name in entry.files], run.whole(table))
+            con = connect(2)
+            try:
+                found = differences(con, table, [scratch / "sealed" / name for name in names if name in entry.files], run.whole(table))
+            finally:
+                con.close()
             if found.rows:
                 parted.append(found)
             else:

@@ -15,19 +15,28 @@ from qqloan_cli.errors import UsageError
 
 def replay(
     archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive's folder.", show_default=False)],
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="A run of it, as qqloan audit lists them.", show_default=False)],
+    run_ids: Annotated[list[str], typer.Argument(metavar="RUN_ID", help="A run of it, as qqloan audit lists them; with --policy or --model several, for several months.", show_default=False)],
     application: Annotated[Optional[str], typer.Option("--application", metavar="ID", help="One application alone: seconds, whatever the size of the run.", show_default=False)] = None,
+    policy: Annotated[Optional[Path], typer.Option("--policy", metavar="CONFIG", help="Decide the book anew under this configuration, and say what changes.", show_default=False)] = None,
+    model: Annotated[Optional[Path], typer.Option("--model", metavar="MODEL", help="Decide the book anew by this model, and say what changes.", show_default=False)] = None,
     workers: Workers = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
-    """Works a sealed run out again from its inputs, configuration and model, and says where it differs; exit 4 where it does."""
+    """Works a sealed run out again from its inputs, configuration and model, and says where it differs; exit 4 where it does.
+
+    With --policy or --model: what the same applications would have got, for as many runs as are named.
+    """
     from qqloan_cli.archive.layout import Archive
     from qqloan_cli.reports import console, replayed
 
     if format not in ("table", "json"):
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
     store, said = Archive.open(archive), console.current()
-    entry = store.find(run_id)
+    if policy is not None or model is not None:
+        return _anew(store, run_ids, policy, model, application, as_workers(workers), format)
+    if len(run_ids) > 1:
+        raise UsageError("one-run-only", "several runs are decided anew, not replayed", "RUN_ID", "Replay them one after the other, or name --policy or --model.")
+    entry = store.find(run_ids[0])
     with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
         if application is not None:
             from qqloan_cli.archive.one import replay_one
@@ -53,3 +62,26 @@ def replay(
     else:
         replayed.show(document)
     return 4 if found.parted else 0
+
+
+def _anew(store, run_ids: list[str], policy: Path | None, model: Path | None, application: str | None, workers: int, format: str) -> int:
+    """Every run in turn, and the sum of them all."""
+    from qqloan_cli.archive.redecide import redecide
+    from qqloan_cli.reports import console, formats, swapped
+
+    if application is not None:
+        raise UsageError("whole-book-only", "--policy and --model decide a whole book", "--application", "qqloan explain RUN APPLICATION --what-if changes one.")
+    for option, folder, inside in (("--policy", policy, "rules.toml"), ("--model", model, "model.json")):
+        if folder is not None and not (folder / inside).is_file():
+            raise UsageError("folder-wrong", f"there is no {inside} in it", f"{option} {folder}", "Name a configuration's folder, or a model's.")
+    said, found = console.current(), []
+    for entry in [store.find(run_id) for run_id in run_ids]:
+        with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
+            anew = redecide(store, entry, Path(scratch), policy, model, workers, said)
+        found.append({"run_id": entry.run_id, "from_stage": anew.from_stage, "swapped": anew.swapped, "sums": anew.sums, "moved": anew.moved})
+    said.close()
+    if format == "json":
+        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "runs": found, "all": swapped.together(found)}), ensure_ascii=False, indent=1))
+    else:
+        swapped.show(found)
+    return 0
