@@ -39,73 +39,91 @@ class ReplayedOne(NamedTuple):
 
 def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Path, events) -> ReplayedOne:
     """Raises UsageError where the run decided no such application."""
-    root = scratch / "run"
-    document = sealed_document(archive, entry, root)
     con = connect(1, memory_mb=800)
     try:
-        return _with(con, archive, entry, application_id, scratch, document, root, events)
+        decision = decision_of(con, archive, entry, application_id, scratch)
+        small = Small(archive, entry, decision["applicant_id"], scratch)
+        made = small.walk(con, scratch / "run", events)
+        parted = []
+        for table in small.tables:
+            of = [scratch / "decisions.parquet"] if table == "decisions" else small.sealed(table)
+            column = "application_id" if "application_id" in CONTRACTS[table].names else "applicant_id"
+            found = differences(con, table, of, made.whole(table), f"{column} = {literal(application_id if column == 'application_id' else small.person)}")
+            if found.rows:
+                parted.append(found)
+        return ReplayedOne(entry, application_id, small.bucket, decision, small.tables, parted, other_versions(small.document))
     finally:
         con.close()
 
 
-def _with(con, archive: Archive, entry: Entry, application_id: str, scratch: Path, document: dict, root: Path, events) -> ReplayedOne:
-    decision = _decision(con, archive, entry, application_id, scratch)
-    person, bucket = decision["applicant_id"], bucket_of(decision["applicant_id"], document["buckets"])
-    for name in entry.files:
-        if name.startswith("config/"):
-            archive.fetch(entry, name, root / name)
-    sealed_stages = document["stages"]
-    document.update(buckets=1, stages={"intake": {"rows_in": 0, "rows_out": {}}}, digests={}, timings={}, warnings=[], history=[])
-    write_json(root / "run.json", document)
-    run = Run(root, document)
-    stages = chain.named(set(sealed_stages) - NOT_AGAIN)
-    made = [table for stage in stages for table in stage.writes if table not in OF_EVERYBODY]
-    for table in ["applicants", *sorted({table for stage in stages for table in stage.reads} - {*made, "applicants"})]:
-        _take(archive, entry, con, run, table, bucket, person)
-    walk(run, stages, 1, events)
-    parted = []
-    for table in made:
-        of = [scratch / "decisions.parquet"] if table == "decisions" else _of_bucket(archive, entry, table, bucket, scratch)
-        column = "application_id" if "application_id" in CONTRACTS[table].names else "applicant_id"
-        found = differences(con, table, of, run.whole(table), f"{column} = {literal(application_id if column == 'application_id' else person)}")
-        if found.rows:
-            parted.append(found)
-    return ReplayedOne(entry, application_id, bucket, decision, made, parted, other_versions(document))
+class Small:
+    """A run of one person: their rows of a sealed run's bucket, and the stages that can be taken on those alone. ``policy`` and ``model``
+    name other sealed runs whose configuration or model is to be used, ``as_of`` another date."""
+
+    def __init__(self, archive: Archive, entry: Entry, person: str, scratch: Path, policy: Entry | None = None, model: Entry | None = None, as_of: str | None = None) -> None:
+        self.archive, self.entry, self.person, self.scratch = archive, entry, person, scratch
+        self.policy, self.model = policy or entry, model or policy or entry
+        self.document = sealed_document(archive, entry, scratch)
+        self.bucket = bucket_of(person, self.document["buckets"])
+        self.stages = chain.named(set(self.document["stages"]) - NOT_AGAIN)
+        self.document.update(buckets=1, stages={"intake": {"rows_in": 0, "rows_out": {}}}, digests={}, timings={}, warnings=[], history=[])
+        if as_of is not None:
+            self.document["as_of"] = as_of
+
+    @property
+    def tables(self) -> list[str]:
+        """What the stages make, in order, but for sums over applications."""
+        return [table for stage in self.stages for table in stage.writes if table not in OF_EVERYBODY]
+
+    def walk(self, con, root: Path, events) -> Run:
+        """Takes the stages at ``root``."""
+        for config, inside in ((self.policy, False), (self.model, True)):
+            for name in config.files:
+                if name.startswith("config/") and name.startswith("config/model/") == inside:
+                    self.archive.fetch(config, name, root / name)
+        write_json(root / "run.json", self.document)
+        run = Run(root, self.document)
+        made = set(self.tables)
+        for table in ["applicants", *sorted({table for stage in self.stages for table in stage.reads} - made - {"applicants"})]:
+            self._take(con, run, table)
+        walk(run, self.stages, 1, events)
+        return run
+
+    def sealed(self, table: str) -> list[Path]:
+        """The bucket's file of a table as it was sealed."""
+        inputs = table in {contract.name for contract in INPUTS}
+        name = f"{'inputs/' if inputs else ''}{table}/{0 if table in SHARED else self.bucket:03d}.parquet"
+        if name not in self.entry.files:
+            return []
+        path = self.scratch / "sealed" / str(self.entry.sequence) / name
+        if not path.exists():
+            self.archive.fetch(self.entry, name, path)
+        return [path]
+
+    def _take(self, con, run: Run, table: str) -> None:
+        """The person's rows of a sealed table into the small run; what is shared by all, whole."""
+        paths = self.sealed(table)
+        if not paths:
+            return
+        to = run.file(table, 0)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        columns = CONTRACTS[table].names
+        where = "true"
+        if table not in SHARED and "applicant_id" in columns:
+            where = f"applicant_id = {literal(self.person)}"
+        elif table not in SHARED and "application_id" in columns:
+            where = f"application_id IN (SELECT application_id FROM read_parquet({literal(str(run.file('applicants', 0)))}))"
+        con.execute(f"COPY (SELECT * FROM read_parquet({literal(str(paths[0]))}) WHERE {where}) TO {literal(str(to))} (FORMAT parquet)")
 
 
-def _decision(con, archive: Archive, entry: Entry, application_id: str, scratch: Path) -> dict:
+def decision_of(con, archive: Archive, entry: Entry, application_id: str, scratch: Path) -> dict:
     """Its row of decisions.parquet, of which only the row groups that may have it are read."""
     if "decisions.parquet" not in entry.files:
         raise UsageError("run-undecided", "the run was sealed without decisions", entry.run_id, "Replay it whole.")
     path = scratch / "decisions.parquet"
+    path.unlink(missing_ok=True)
     archive.fetch(entry, "decisions.parquet", path)
     found = con.sql(f"SELECT * FROM read_parquet({literal(str(path))}) WHERE application_id = {literal(application_id)}").to_arrow_table().to_pylist()
     if not found:
         raise UsageError("application-not-found", "the run decided no such application", entry.run_id, "qqloan sql lists a run's applications.")
     return found[0]
-
-
-def _of_bucket(archive: Archive, entry: Entry, table: str, bucket: int, scratch: Path) -> list[Path]:
-    inputs = table in {contract.name for contract in INPUTS}
-    name = f"{'inputs/' if inputs else ''}{table}/{0 if table in SHARED else bucket:03d}.parquet"
-    if name not in entry.files:
-        return []
-    path = scratch / "sealed" / name
-    if not path.exists():
-        archive.fetch(entry, name, path)
-    return [path]
-
-
-def _take(archive: Archive, entry: Entry, con, run: Run, table: str, bucket: int, person: str) -> None:
-    """The person's rows of a sealed table into the small run; what is shared by all, whole."""
-    [path] = _of_bucket(archive, entry, table, bucket, run.root.parent) or [None]
-    if path is None:
-        return
-    to = run.file(table, 0)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    columns = CONTRACTS[table].names
-    where = f"applicant_id = {literal(person)}" if "applicant_id" in columns else None
-    if where is None and "application_id" in columns:
-        applicants = literal(str(run.file("applicants", 0)))
-        where = f"application_id IN (SELECT application_id FROM read_parquet({applicants}))"
-    con.execute(f"COPY (SELECT * FROM read_parquet({literal(str(path))}) {'WHERE ' + where if where and table not in SHARED else ''}) TO {literal(str(to))} (FORMAT parquet)")

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from qqloan_cli.commands.options import RunArgument
 from qqloan_cli.errors import UsageError
 
 
 def explain(
-    run: RunArgument,
+    run: Annotated[Path, typer.Argument(metavar="RUN|ARCHIVE", help="A run's folder, or an archive's with --run-id.", show_default=False)],
     application: Annotated[str, typer.Argument(metavar="APPLICATION", help="An application_id.", show_default=False)],
     what_if: Annotated[Optional[list[str]], typer.Option("--what-if", metavar="NAME=VALUE", help="Decide it anew with this changed, e.g. monthly_income=30000; several times for several changes.", show_default=False)] = None,
     how_to_approve: Annotated[bool, typer.Option("--how-to-approve", help="The smallest changes, of what an applicant can change, after which it would be approved.")] = False,
+    run_id: Annotated[Optional[str], typer.Option("--run-id", metavar="RUN_ID", help="Of an archive: which sealed run. Its reasons are told in the words that were in force then.", show_default=False)] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")] = "en",
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
     """Checks, income evidence, score reasons, rules, waterfall, tranches and schedule of one application."""
-    from qqloan_cli.engine.dossier import dossier
-    from qqloan_cli.engine.run import Run, bucket_of
-    from qqloan_cli.policy.products import load_products
-    from qqloan_cli.policy.reasons import load_reasons
-    from qqloan_cli.reports import explain as report
-    from qqloan_cli.reports import formats
+    from qqloan_cli.engine.run import Run
 
     if lang not in ("en", "zh"):
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
     if format not in ("table", "json"):
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
-    stands = Run.open(run)
+    if run_id is None:
+        return _explained(Run.open(run), application, what_if or [], how_to_approve, lang, format)
+    import tempfile
+
+    from qqloan_cli.archive.layout import Archive
+    from qqloan_cli.archive.opened import opened
+
+    store = Archive.open(run)
+    with tempfile.TemporaryDirectory(prefix="qqloan-explain-") as scratch:
+        return _explained(opened(store, store.find(run_id), application, Path(scratch)), application, what_if or [], how_to_approve, lang, format)
+
+
+def _explained(stands, application: str, what_if: list[str], how_to_approve: bool, lang: str, format: str) -> int:
+    from qqloan_cli.engine.dossier import dossier
+    from qqloan_cli.engine.run import bucket_of
+    from qqloan_cli.policy.products import load_products
+    from qqloan_cli.policy.reasons import load_reasons
+    from qqloan_cli.reports import explain as report
+    from qqloan_cli.reports import formats
+
     if what_if or how_to_approve:
-        return _asked(stands, application, what_if or [], how_to_approve, lang, format)
+        return _asked(stands, application, what_if, how_to_approve, lang, format)
     found, reasons = dossier(stands, application), load_reasons(stands.config_dir)
     if found["limit"] and "offers" not in stands.document["stages"]:
         from qqloan_cli.asking.cost_table import cost_table_of

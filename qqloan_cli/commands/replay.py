@@ -19,6 +19,7 @@ def replay(
     application: Annotated[Optional[str], typer.Option("--application", metavar="ID", help="One application alone: seconds, whatever the size of the run.", show_default=False)] = None,
     policy: Annotated[Optional[Path], typer.Option("--policy", metavar="CONFIG", help="Decide the book anew under this configuration, and say what changes.", show_default=False)] = None,
     model: Annotated[Optional[Path], typer.Option("--model", metavar="MODEL", help="Decide the book anew by this model, and say what changes.", show_default=False)] = None,
+    why: Annotated[bool, typer.Option("--why", help="Of two runs and one --application: what in date, data, model, policy and code made the difference.")] = False,
     workers: Workers = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
@@ -34,6 +35,10 @@ def replay(
     store, said = Archive.open(archive), console.current()
     if policy is not None or model is not None:
         return _anew(store, run_ids, policy, model, application, as_workers(workers), format)
+    if why:
+        if len(run_ids) != 2 or application is None:
+            raise UsageError("why-needs-two", "--why compares two runs of one application", "RUN_ID", "qqloan replay ARCHIVE RUN_ID RUN_ID --application ID --why")
+        return _why(store, run_ids, application, format)
     if len(run_ids) > 1:
         raise UsageError("one-run-only", "several runs are decided anew, not replayed", "RUN_ID", "Replay them one after the other, or name --policy or --model.")
     entry = store.find(run_ids[0])
@@ -84,4 +89,19 @@ def _anew(store, run_ids: list[str], policy: Path | None, model: Path | None, ap
         print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "runs": found, "all": swapped.together(found)}), ensure_ascii=False, indent=1))
     else:
         swapped.show(found)
+    return 0
+
+
+def _why(store, run_ids: list[str], application: str, format: str) -> int:
+    from qqloan_cli.archive.why import why
+    from qqloan_cli.engine.events import SILENT
+    from qqloan_cli.reports import console, formats, replayed
+
+    first, second = (store.find(run_id) for run_id in run_ids)
+    with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
+        steps = [step._asdict() for step in why(store, first, second, application, Path(scratch), SILENT)]
+    if format == "json":
+        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "application_id": application, "runs": [first.run_id, second.run_id], "steps": steps}), ensure_ascii=False, indent=1))
+    else:
+        replayed.show_why(application, steps)
     return 0

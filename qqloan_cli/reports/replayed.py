@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qqloan_cli.reports import console, formats
+from qqloan_cli.reports.money import yuan
 
 
 def show(document: dict) -> None:
@@ -22,3 +23,20 @@ def show(document: dict) -> None:
     cells = [(d["table"], cell) for d in document["parted"] for cell in d["examples"]][:30]
     if cells:
         formats.draw(["table", "key", "column", "then", "now"], [[table, cell["key"], cell["column"], str(cell["before"]), str(cell["after"])] for table, cell in cells], "Examples", [False] * 5)
+
+
+def show_why(application: str, steps: list[dict]) -> None:
+    """What each swap changes; the parts of a column add up to the last line less the first."""
+    formats.draw(["swapped", "decision", "amount (yuan)", "part", "score", "part", "income (yuan)", "part", "binding cap", "reasons"], [
+        [s["what"], s["figures"]["decision"], _yuan(s["figures"]["amount_fen"]), _yuan(s["parts"].get("amount_fen")), str(s["figures"]["score"]), _plain(s["parts"].get("score")),
+         _yuan(s["figures"]["monthly_income_fen"]), _yuan(s["parts"].get("monthly_income_fen")), s["figures"]["binding_cap"] or "-", ", ".join(s["figures"]["reason_codes"])]
+        for s in steps
+    ], f"Why {application} was decided otherwise", [False, False, True, True, True, True, True, True, False, False])
+
+
+def _yuan(fen) -> str:
+    return "-" if fen is None else yuan(fen)
+
+
+def _plain(value) -> str:
+    return "-" if value is None else f"{value:+g}"
