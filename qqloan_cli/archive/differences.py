@@ -47,6 +47,8 @@ def differences(con, table: str, before: list[Path], after: list[Path], where: s
         WHERE {there[0]} IS NULL OR {there[1]} IS NULL OR {differs}
     """)
     rows, only_after, only_before = con.sql("SELECT count(*), count(*) FILTER (WHERE only_after), count(*) FILTER (WHERE only_before) FROM apart").fetchall()[0]
+    if not rows:
+        return Difference(table, 0, 0, 0, {}, [])
     both, counts, cells = "NOT only_after AND NOT only_before", {}, []
     named = " || ' ' || ".join(f'CAST("key_{k}" AS VARCHAR)' for k in key)
     for c in columns:

@@ -18,7 +18,7 @@ from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run, bucket_of
 from qqloan_cli.engine.session import connect, literal
-from qqloan_cli.engine.walk import walk
+from qqloan_cli.engine.walk import walk_alone
 from qqloan_cli.errors import UsageError
 
 NOT_AGAIN = {"keys", "links", "fund", "offers", "cost_table"}  # they take everybody, or what everybody left
@@ -37,13 +37,13 @@ class ReplayedOne(NamedTuple):
     other_versions: dict[str, tuple[str, str]]
 
 
-def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Path, events) -> ReplayedOne:
+def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Path) -> ReplayedOne:
     """Raises UsageError where the run decided no such application."""
     con = connect(1, memory_mb=800)
     try:
         decision = decision_of(con, archive, entry, application_id, scratch)
         small = Small(archive, entry, decision["applicant_id"], scratch)
-        made = small.walk(con, scratch / "run", events)
+        made = small.walk(con, scratch / "run")
         parted = []
         for table in small.tables:
             of = [scratch / "decisions.parquet"] if table == "decisions" else small.sealed(table)
@@ -75,7 +75,7 @@ class Small:
         """What the stages make, in order, but for sums over applications."""
         return [table for stage in self.stages for table in stage.writes if table not in OF_EVERYBODY]
 
-    def walk(self, con, root: Path, events) -> Run:
+    def walk(self, con, root: Path) -> Run:
         """Takes the stages at ``root``."""
         for config, inside in ((self.policy, False), (self.model, True)):
             for name in config.files:
@@ -86,7 +86,7 @@ class Small:
         made = set(self.tables)
         for table in ["applicants", *sorted({table for stage in self.stages for table in stage.reads} - made - {"applicants"})]:
             self._take(con, run, table)
-        walk(run, self.stages, 1, events)
+        walk_alone(run, self.stages, con)
         return run
 
     def sealed(self, table: str) -> list[Path]:

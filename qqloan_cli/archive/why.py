@@ -30,7 +30,7 @@ class Step(NamedTuple):
     parts: dict
 
 
-def why(archive: Archive, first: Entry, second: Entry, application_id: str, scratch: Path, events) -> list[Step]:
+def why(archive: Archive, first: Entry, second: Entry, application_id: str, scratch: Path) -> list[Step]:
     """Steps from the first run's answer to the second's. Raises UsageError where either did not decide the application."""
     con = connect(1, memory_mb=800)
     try:
@@ -48,7 +48,7 @@ def why(archive: Archive, first: Entry, second: Entry, application_id: str, scra
         now = _sealed(con, Small(archive, first, people[0], scratch / "0"), application_id)
         steps = [Step("as sealed first", now, {})]
         for number, (what, small) in enumerate(plan, 1):
-            run = small.walk(con, scratch / str(number) / "run", events)
+            run = small.walk(con, scratch / str(number) / "run")
             figures = _figures(con, {table: run.whole(table) for table in FIGURES}, application_id)
             steps.append(Step(what, figures, _parts(now, figures)))
             now = figures

@@ -45,9 +45,8 @@ def replay(
     with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
         if application is not None:
             from qqloan_cli.archive.one import replay_one
-            from qqloan_cli.engine.events import SILENT
 
-            found = replay_one(store, entry, application, Path(scratch), SILENT)
+            found = replay_one(store, entry, application, Path(scratch))
             document = {"run_id": entry.run_id, "application_id": application, "decision": found.decision, "tables": found.tables}
         else:
             from qqloan_cli.archive.replay import replay as whole
@@ -94,12 +93,11 @@ def _anew(store, run_ids: list[str], policy: Path | None, model: Path | None, ap
 
 def _why(store, run_ids: list[str], application: str, format: str) -> int:
     from qqloan_cli.archive.why import why
-    from qqloan_cli.engine.events import SILENT
     from qqloan_cli.reports import console, formats, replayed
 
     first, second = (store.find(run_id) for run_id in run_ids)
     with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
-        steps = [step._asdict() for step in why(store, first, second, application, Path(scratch), SILENT)]
+        steps = [step._asdict() for step in why(store, first, second, application, Path(scratch))]
     if format == "json":
         print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "application_id": application, "runs": [first.run_id, second.run_id], "steps": steps}), ensure_ascii=False, indent=1))
     else:

@@ -39,6 +39,17 @@ def walk(
     run.document.get("warnings", []).sort(key=lambda warning: (warning["ref"], warning["text"]))
 
 
+def walk_alone(run: Run, stages: Iterable[Stage], con) -> None:
+    """Takes the stages one after the other in this process, with ``con``'s database, for a run of one bucket that is too small for workers."""
+    for stage in stages:
+        mine = con.cursor()
+        settle(mine)
+        values = stage.prepare(run, mine)
+        furnish(mine, values)
+        perform(stage, run, None if stage.kind == "gather" else 0, mine, values)
+        mine.close()
+
+
 @dataclass(frozen=True)
 class Made:
     """What a worker says of a piece of work: rows by table, seconds, warnings that came up, who it is and what it holds."""
