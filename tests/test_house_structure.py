@@ -30,7 +30,7 @@ MAY = {
     "generate": {"errors", "contracts", "policy", "engine"},
     "asking": {"errors", "contracts", "engine", "policy", "loans", "stages"},
     "chain": {"errors", "engine", "stages", "links", "asking"},
-    "archive": {"errors", "contracts", "engine", "chain"},
+    "archive": {"errors", "contracts", "engine", "policy", "chain"},
     "reports": {"errors", "contracts", "engine", "policy"},
     "commands": {"errors", "app", "chain", "asking", "archive", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
     "process": set(),

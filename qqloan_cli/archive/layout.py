@@ -14,22 +14,27 @@ from typing import Iterator
 from qqloan_cli.engine.files import only_writer, remove, sha256, write_json
 from qqloan_cli.errors import IntegrityError, UsageError
 
-STATEMENT, PROVENANCE = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"
+STATEMENT, PROVENANCE, EVENT = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1", "urn:qqloan:event:1"
 BUILD = "urn:qqloan:run:1"
 FORMAT = Path(__file__).with_name("format.md")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One manifest of the chain. ``digest`` is that of its file."""
+    """One manifest of the chain: a run, or an event about one. ``digest`` is that of its file."""
 
     sequence: int
     digest: str
     document: dict
 
     @property
+    def event(self) -> dict | None:
+        """What happened to a run after it was sealed; None where the entry is a run."""
+        return self.document["predicate"]["event"] if self.document["predicateType"] == EVENT else None
+
+    @property
     def run_id(self) -> str:
-        return self.document["predicate"]["runDetails"]["metadata"]["invocationId"]
+        return self.event["run_id"] if self.event is not None else self.document["predicate"]["runDetails"]["metadata"]["invocationId"]
 
     @property
     def chain(self) -> dict:
@@ -37,8 +42,8 @@ class Entry:
 
     @property
     def files(self) -> dict[str, str]:
-        """Digest of every file of the run, by name."""
-        return {subject["name"]: subject["digest"]["sha256"] for subject in self.document["subject"]}
+        """Digest of every file of the run, by name; none of an event, whose subject is the run's manifest."""
+        return {} if self.event is not None else {subject["name"]: subject["digest"]["sha256"] for subject in self.document["subject"]}
 
 
 @dataclass(frozen=True)
@@ -74,9 +79,17 @@ class Archive:
         for sequence in self.sequences():
             yield self.entry(sequence)
 
+    def runs(self) -> list[Entry]:
+        return [entry for entry in self.entries() if entry.event is None]
+
+    def events(self, run_id: str, kind: str) -> list[Entry]:
+        """What happened to a run, in order."""
+        return [entry for entry in self.entries() if entry.event is not None and entry.event["kind"] == kind and entry.run_id == run_id]
+
     def find(self, run_id: str) -> Entry:
         """The entry of a run, by its id or the beginning of one."""
-        found = [entry for entry in self.entries() if entry.run_id == run_id] or [entry for entry in self.entries() if entry.run_id.startswith(run_id)]
+        runs = self.runs()
+        found = [entry for entry in runs if entry.run_id == run_id] or [entry for entry in runs if entry.run_id.startswith(run_id)]
         if len(found) != 1:
             raise UsageError("run-not-in-archive", f"{'no run' if not found else 'more than one run'} of the archive is called {run_id}", str(self.root), "qqloan audit ARCHIVE lists them.")
         return found[0]

@@ -34,7 +34,7 @@ def seal(root: Path, archive: Path, private_key: Path | None, events) -> Sealed:
         if not run.document.get("digests"):
             raise UsageError("run-not-sealed", "the run has no digests of what it made", str(root), "Finish it with qqloan run.")
         before = list(store.entries())
-        here = [entry for entry in before if entry.run_id == run_id(run)]
+        here = [entry for entry in before if entry.event is None and entry.run_id == run_id(run)]
         if here:
             return Sealed(here[0], len(here[0].files), 0, 0, True)
         if before and before[-1].sequence != len(before):

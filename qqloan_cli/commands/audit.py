@@ -28,17 +28,21 @@ def audit(
     runs = [
         {"run_id": e.run_id, "sequence": e.sequence, "as_of": e.document["predicate"]["buildDefinition"]["externalParameters"]["as_of"], "files": len(e.files),
          "manifest_sha256": e.digest, "signed": found.signed.get(e.sequence, False)}
-        for e in found.entries
+        for e in found.entries if e.event is None
     ]
+    events = [{"kind": e.event["kind"], "sequence": e.sequence, "run_id": e.run_id, "manifest_sha256": e.digest, "signed": found.signed.get(e.sequence, False)} for e in found.entries if e.event is not None]
     if format == "json":
         print(json.dumps({
-            "schema_version": console.SCHEMA_VERSION, "ok": not found.findings, "head": found.entries[-1].digest if found.entries else None, "runs": runs,
+            "schema_version": console.SCHEMA_VERSION, "ok": not found.findings, "head": found.entries[-1].digest if found.entries else None, "runs": runs, "events": events,
             "findings": [finding._asdict() for finding in found.findings], "notes": found.notes, "files": found.files, "bytes": found.bytes,
         }, ensure_ascii=False, indent=1))
     else:
         formats.draw(["run", "entry", "as of", "files", "signed", "manifest"], [
             [r["run_id"], str(r["sequence"]), r["as_of"], f"{r['files']:,}", "yes" if r["signed"] else "no", r["manifest_sha256"][:16]] for r in runs
         ], "Sealed runs", [False, True, False, True, False, False])
+        if events:
+            kinds = sorted({event["kind"] for event in events})
+            formats.draw(["what", "entries"], [[kind, f"{sum(event['kind'] == kind for event in events):,}"] for kind in kinds], "What happened to them since", [False, True])
         if found.findings:
             formats.draw(["finding", "where", "why"], [list(finding) for finding in found.findings[:50]], f"{len(found.findings):,} findings", [False] * 3)
     said = console.current()

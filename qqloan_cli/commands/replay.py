@@ -32,7 +32,7 @@ def replay(
 
     if format not in ("table", "json"):
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
-    store, said = Archive.open(archive), console.current()
+    store, talk = Archive.open(archive), console.current()
     if policy is not None or model is not None:
         return _anew(store, run_ids, policy, model, application, as_workers(workers), format)
     if why:
@@ -47,13 +47,14 @@ def replay(
             from qqloan_cli.archive.one import replay_one
 
             found = replay_one(store, entry, application, Path(scratch))
-            document = {"run_id": entry.run_id, "application_id": application, "decision": found.decision, "tables": found.tables}
+            said = [event.event for event in store.events(entry.run_id, "review") if event.event["application_id"] == application]
+            document = {"run_id": entry.run_id, "application_id": application, "decision": found.decision, "tables": found.tables, "reviews": said}
         else:
             from qqloan_cli.archive.replay import replay as whole
 
-            found = whole(store, entry, Path(scratch), as_workers(workers), said)
+            found = whole(store, entry, Path(scratch), as_workers(workers), talk)
             document = {"run_id": entry.run_id, "files": found.files, "identical_files": found.identical, "otherwise_written": found.otherwise_written}
-    said.close()
+    talk.close()
     document |= {
         "identical": not found.parted, "first_parted": found.parted[0].table if found.parted else None,
         "parted": [{**d._asdict(), "examples": [cell._asdict() for cell in d.examples]} for d in found.parted],

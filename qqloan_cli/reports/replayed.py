@@ -13,6 +13,9 @@ def show(document: dict) -> None:
     what = f"application {document['application_id']} of {document['run_id']}" if "application_id" in document else document["run_id"]
     if document.get("otherwise_written"):
         said.note("written-otherwise", f"{len(document['otherwise_written'])} files have the same rows in other bytes")
+    for event in document.get("reviews", []):
+        amount = f" of {yuan(event['amount_fen'])} yuan" if event["amount_fen"] else ""
+        print(f"decided by a person, not by the chain: {event['at']} {event['by']}: {event['decision']}{amount}, {event['reason']}")
     if document["identical"]:
         print(f"{what}: identical ({', '.join(document['tables'])})" if "tables" in document else f"{what}: identical, {document['identical_files']:,} of {document['files']:,} files byte for byte")
         return

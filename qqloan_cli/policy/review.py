@@ -1,0 +1,31 @@
+"""configs/review.toml: who may decide what on a referred application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qqloan_cli.policy.load import load
+
+
+class Why(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    en: str = Field(min_length=1)
+    zh: str = Field(min_length=1)
+    exception: bool
+
+
+class ReviewPolicy(BaseModel):
+    """``second_person_above`` in yuan; ``exception_days`` that an exception may last."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    second_person_above: int = Field(ge=0)
+    exception_days: int = Field(ge=1)
+    reasons: dict[str, Why] = Field(min_length=1)
+
+
+def load_review(config_dir: Path) -> ReviewPolicy:
+    return load(config_dir / "review.toml", ReviewPolicy)
