@@ -27,7 +27,7 @@ def train(
     calibration: Annotated[str, typer.Option("--calibration", help="auto (lowest log loss on held-out folds), none, platt, beta, isotonic or venn_abers.")] = "auto",
     reject_inference: Annotated[str, typer.Option("--reject-inference", help="none, fuzzy or parcelling: what to make of applications without outcome.")] = "none",
     reject_odds: Annotated[float, typer.Option("--reject-odds", min=0.1, max=20, help="Odds of going bad of those, as a multiple of what the known ones say.")] = 1.0,
-    alternatives: Annotated[int, typer.Option("--alternatives", min=0, max=50, help="Features to leave out, one after the other, in search of a less discriminatory model.")] = 0,
+    alternatives: Annotated[int, typer.Option("--alternatives", min=0, max=50, help="Features to leave out in turn, in search of a less discriminatory model.")] = 0,
     by: Annotated[Optional[list[str]], typer.Option("--by", metavar="COLUMN", help="With --table: a column of protected groups, for --alternatives; no feature then.", show_default=False)] = None,
     replaces: Annotated[Optional[Path], typer.Option("--replaces", metavar="MODEL", help="The model in force: the card tells what changes.", show_default=False)] = None,
     challenger: Annotated[bool, typer.Option("--challenger", help="A points scorecard beside it, of the same rows (needs the extra train).")] = False,

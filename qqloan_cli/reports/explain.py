@@ -139,6 +139,9 @@ def _score(page: _Page, found: dict) -> None:
     row = found["score"][0]
     page.head(f"{page.w('score')}: {row['score']}, {page.w('grade')} {row['grade']}, {page.w('pd')} {row['pd']:.4f}")
     page.line(f"{page.w('without_social')}: {row['score_without_social']}, {row['grade_without_social']}, {row['pd_without_social']:.4f}")
+    if row.get("challenger_pd") is not None:
+        other = "challenger" if row["scorer"] == "champion" else "champion"
+        page.line(f"{page.w(other)}: {row[f'{other}_score']}, {row[f'{other}_pd']:.4f}")
     page.table(["code", "in_words", "feature", "points"], [[r["code"], page.say(r["code"]), r["feature"], f"{r['points']:.1f}"] for r in row["reasons"]], (3,))
 
 

@@ -17,6 +17,7 @@ WORDS = {
     "flags": ("flags", "异常信号"), "lines": ("lines behind it", "对应明细"), "input": ("input", "来源"), "row": ("row", "行号"),
     "date": ("date", "日期"), "class": ("taken for", "归类"), "credit": ("Credit history", "信用记录"), "social": ("Social evidence (it informs, never declines)", "社交信息（仅供参考，不得单独拒绝）"),
     "score": ("Score", "评分"), "pd": ("probability of default", "违约概率"), "points": ("points", "分值"), "grade": ("grade", "等级"),
+    "champion": ("by the champion (boosted trees)", "主模型"), "challenger": ("by the challenger (points scorecard)", "挑战者评分卡"),
     "without_social": ("without social evidence", "不含社交信息"), "feature": ("feature", "特征"), "rules": ("Rules hit", "命中规则"),
     "rules_unknown": ("Rules left open by a missing value", "因缺值未决的规则"), "waterfall": ("Limit, step by step", "额度测算步骤"),
     "step": ("step", "步骤"), "cap": ("cap", "上限"), "left": ("left", "剩余"), "binding": ("binding", "生效"), "basis": ("basis", "依据"),

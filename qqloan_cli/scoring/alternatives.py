@@ -1,5 +1,5 @@
-"""A search for a less discriminatory model of equal power: features that part groups most are left out one after the other, and each
-model is held against the whole one on the same folds.
+"""A search for a less discriminatory model of equal power: features that part groups most are left out in turn, and each model is held
+against the whole one on the same folds.
 
 What it finds is a proposal: whether a feature is needed for the lender's business is for people to say.
 """
@@ -24,8 +24,9 @@ LOSS = 0.002  # of AUC that counts as equal power where the interval of the diff
 
 
 def search(study: Study, recipe: Recipe, groups: dict[str, np.ndarray], most: int, tried: Callable[[int], None]) -> dict:
-    """Up to ``most`` models, each without one more feature than the last. Approval is of as many as the whole model would approve at its
-    own mean pd; ``impact`` is the lowest approval rate of a group over the highest, by attribute."""
+    """Up to ``most`` models, each without one more feature than the best so far: a feature stays out where that brings groups closer at
+    equal power. Approval is of as many as the whole model would approve at its own mean pd; ``impact`` is the lowest approval rate of a
+    group over the highest, by attribute."""
     from dataclasses import replace
 
     recipe = replace(recipe, bags=min(recipe.bags, BAGS))
@@ -33,16 +34,19 @@ def search(study: Study, recipe: Recipe, groups: dict[str, np.ndarray], most: in
     bad, names = study.sample.bad, study.sample.names
     pd, documents = _held_pd(study, recipe, names)
     share = float((pd < pd.mean()).mean())
-    models = [{"left_out": [], **_measured(bad, pd, pd, share, parted, study.seed)}]
+    best = {"left_out": [], **_measured(bad, pd, pd, share, parted, study.seed)}
+    models = [best]
     tried(1)
-    while len(models) <= most and len(names) > 1 and parted:
-        gone = _parts_most(study, documents[(MODEL, "fold", 0)], names, parted)
-        names = tuple(name for name in names if name != gone)
-        without, documents = _held_pd(study, recipe, names)
-        models.append({"left_out": [*models[-1]["left_out"], gone], **_measured(bad, without, pd, share, parted, study.seed)})
+    for gone in _by_parting(study, documents[(MODEL, "fold", 0)], names, parted)[:most] if parted else ():
+        if len(best["left_out"]) + 1 == len(names):
+            break
+        left_out = [*best["left_out"], gone]
+        without, _ = _held_pd(study, recipe, tuple(name for name in names if name not in left_out))
+        model = {"left_out": left_out, **_measured(bad, without, pd, share, parted, study.seed)}
+        models.append(model)
         tried(len(models))
-    equal = [m for m in models if m["auc_difference_low"] >= -LOSS]
-    best = max(equal, key=lambda m: (min(m["impact"].values(), default=1.0), -len(m["left_out"])))
+        if model["auc_difference_low"] >= -LOSS and min(model["impact"].values()) > min(best["impact"].values()):
+            best = model
     return {"approved_share": round(share, 6), "equal_power_loses_at_most": LOSS, "models": models, "least_discriminatory": best["left_out"]}
 
 
@@ -83,8 +87,8 @@ def _measured(bad, pd, whole, share: float, parted: dict, seed: int) -> dict:
     return {"auc": round(measures.auc(bad, pd), 6), "auc_difference_low": round(low, 6), "auc_difference_high": round(high, 6), "impact": impact}
 
 
-def _parts_most(study: Study, document: dict, names: tuple[str, ...], parted: dict) -> str:
-    """The feature whose mean contribution differs most between two groups of an attribute, of the rows that the document did not see."""
+def _by_parting(study: Study, document: dict, names: tuple[str, ...], parted: dict) -> list[str]:
+    """Features by how far their mean contribution differs between two groups of an attribute, of the rows that the document did not see."""
     held = study.fold == 0
     sample = study.sample.rows(held)
     flat = tuple(np.bincount(bins, minlength=len(cuts) + 2) / bins.size for bins, cuts in zip(sample.bins, sample.cuts))
@@ -94,4 +98,4 @@ def _parts_most(study: Study, document: dict, names: tuple[str, ...], parted: di
         means = np.array([parts[:, rows[held]].mean(axis=1) for rows in found.values() if rows[held].any()])
         if len(means) > 1:
             apart = np.maximum(apart, means.max(axis=0) - means.min(axis=0))
-    return max(names, key=lambda name: (round(float(apart[sample.names.index(name)]), 9), name))
+    return sorted(names, key=lambda name: (-round(float(apart[sample.names.index(name)]), 9), name))

@@ -101,7 +101,7 @@ def _alternatives(found: dict | None) -> list[str]:
         lines.append(f"| {', '.join(model['left_out']) or 'nothing'} | {model['auc']:.4f} | {model['auc_difference_low']:+.4f} to {model['auc_difference_high']:+.4f} | {impacts} |")
     best = ", ".join(found["least_discriminatory"]) or "nothing"
     return [
-        f"### Search for a less discriminatory model\n\nEach line leaves out one more feature, the one that parted groups most; {found['approved_share']:.1%} are approved by each. "
+        f"### Search for a less discriminatory model\n\nEach line leaves out one more feature than the best so far, those that part groups most first; {found['approved_share']:.1%} are approved by each. "
         f"Impact is the lowest group's approval rate over the highest's. Of those that lose at most {found['equal_power_loses_at_most']} of AUC within the interval, "
         f"the least discriminatory leaves out: {best}.", "\n".join(lines),
     ]
