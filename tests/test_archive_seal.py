@@ -233,3 +233,43 @@ def test_two_at_once_wait_for_one_another_or_say_so(sample_run, other_run, tmp_p
     assert sorted(code for _, code in ends)[0] == 0 and {code for _, code in ends} <= {0, 75}
     code, found = _found(archive)
     assert code == 0 and len(found["runs"]) == sum(code == 0 for _, code in ends)
+
+
+def _pair(folder, name: str) -> tuple[str, Path]:
+    import pyrage
+
+    identity = pyrage.x25519.Identity.generate()
+    (folder / name).write_text(f"# a comment\n{identity}\n", encoding="utf-8")
+    return str(identity.to_public()), folder / name
+
+
+def test_inputs_are_encrypted_for_a_key_and_anybody_can_still_audit(sample_run, tmp_path):
+    public, private = _pair(tmp_path, "key")
+    done("archive", sample_run, "--to", tmp_path / "archive", "--encrypt-to", public)
+    assert _found(tmp_path / "archive")[0] == 0, "no key is needed to see that nothing was altered"
+    applicants = duckdb.sql(f"SELECT name, phone FROM '{sample_run}/inputs/applicants/000.parquet' WHERE phone IS NOT NULL LIMIT 20").fetchall()
+    stored = [path.read_bytes() for path in (tmp_path / "archive").rglob("*") if path.is_file()]
+    assert not any(phone.encode() in content for _, phone in applicants for content in stored)
+    assert sum(content.startswith(b"age-encryption.org/v1") for content in stored) >= 5
+    refused = call("replay", tmp_path / "archive", "2026")
+    assert refused.code == 2 and "inputs-encrypted" in refused.err
+    _, other = _pair(tmp_path, "other")
+    assert "identity-differs" in call("replay", tmp_path / "archive", "2026", env={"QQLOAN_AGE_IDENTITY": str(other)}).err
+    assert json.loads(done("replay", tmp_path / "archive", "2026", "--format", "json", env={"QQLOAN_AGE_IDENTITY": str(private)}).out)["identical"]
+
+
+def test_a_stranger_opens_an_encrypted_input_with_the_key_and_finds_what_the_manifest_says(sample_run, tmp_path):
+    import pyrage
+
+    public, private = _pair(tmp_path, "key")
+    done("archive", sample_run, "--to", tmp_path / "archive", "--encrypt-to", public)
+    chain = json.loads((tmp_path / "archive/chain/000001/manifest.json").read_text(encoding="utf-8"))["predicate"]["qqloan_chain"]
+    identity = pyrage.x25519.Identity.from_str(private.read_text(encoding="utf-8").splitlines()[1])
+    for digest, made in chain["encrypted"].items():
+        stored = (tmp_path / "archive/chain/000001/objects" / made["stored_sha256"]).read_bytes()
+        assert hashlib.sha256(stored).hexdigest() == made["stored_sha256"] and hashlib.sha256(pyrage.decrypt(stored, [identity])).hexdigest() == digest
+
+
+def test_what_is_no_age_key_is_refused(sample_run, tmp_path):
+    refused = call("archive", sample_run, "--to", tmp_path / "archive", "--encrypt-to", "age1nonsense")
+    assert refused.code == 2 and "recipient-wrong" in refused.err and not (tmp_path / "archive").exists()

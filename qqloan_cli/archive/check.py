@@ -44,8 +44,8 @@ def audit(archive: Archive, public_key: Path | None = None, head: str | None = N
                 findings.append(Finding("signature-wrong", _name(root, folder / "signature.json"), "it is not over this manifest, or by another key"))
         elif public is not None:
             findings.append(Finding("signature-wrong", _name(root, folder / "manifest.json"), "the entry is not signed"))
-    objects = {f"chain/{brought:06d}/objects/{digest}": digest for entry in entries for digest, brought in entry.chain["objects"].items()}
-    names = {digest: name for entry in reversed(entries) for name, digest in entry.files.items()}
+    objects = {f"chain/{brought:06d}/objects/{entry.stored(digest)}": entry.stored(digest) for entry in entries for digest, brought in entry.chain["objects"].items()}
+    names = {entry.stored(digest): name for entry in reversed(entries) for name, digest in entry.files.items()}
     for entry in entries:
         if not set(entry.files.values()) <= set(entry.chain["objects"]):
             findings.append(Finding("broken-link", f"chain/{entry.sequence:06d}/manifest.json", "it names a file without saying where its content is"))

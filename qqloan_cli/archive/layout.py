@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
+from qqloan_cli.archive import secrecy
 from qqloan_cli.engine.files import only_writer, remove, sha256, write_json
 from qqloan_cli.errors import IntegrityError, UsageError
 
@@ -44,6 +45,12 @@ class Entry:
     def files(self) -> dict[str, str]:
         """Digest of every file of the run, by name; none of an event, whose subject is the run's manifest."""
         return {} if self.event is not None else {subject["name"]: subject["digest"]["sha256"] for subject in self.document["subject"]}
+
+
+    def stored(self, digest: str) -> str:
+        """The name of the file that holds a content: its digest, or that of what encryption made of it."""
+        found = self.chain.get("encrypted", {}).get(digest)
+        return found["stored_sha256"] if found else digest
 
 
 @dataclass(frozen=True)
@@ -94,17 +101,21 @@ class Archive:
             raise UsageError("run-not-in-archive", f"{'no run' if not found else 'more than one run'} of the archive is called {run_id}", str(self.root), "qqloan audit ARCHIVE lists them.")
         return found[0]
 
-    def object(self, entry: Entry, name: str) -> Path:
-        """Where the content of a run's file is."""
-        digest = entry.files[name]
-        return self.folder(entry.chain["objects"][digest]) / "objects" / digest
-
     def fetch(self, entry: Entry, name: str, to: Path) -> None:
-        """Puts a run's file at ``to``, after its digest was looked at. Raises IntegrityError where it is not what it was."""
-        source = self.object(entry, name)
-        if not source.is_file() or source.is_symlink() or sha256(source) != entry.files[name]:
-            raise IntegrityError("object-altered", f"{name} is missing or not what was sealed", str(source.relative_to(self.root)), "qqloan audit ARCHIVE says what else is.")
+        """Puts a run's file at ``to``, in the clear, after its digest was looked at. Raises IntegrityError where it is not what it was,
+        ConfigError where it is encrypted and the key is not there."""
+        digest = entry.files[name]
+        stored = entry.stored(digest)
+        source = self.folder(entry.chain["objects"][digest]) / "objects" / stored
+        altered = IntegrityError("object-altered", f"{name} is missing or not what was sealed", str(source.relative_to(self.root)), "qqloan audit ARCHIVE says what else is.")
+        if not source.is_file() or source.is_symlink() or sha256(source) != stored:
+            raise altered
         to.parent.mkdir(parents=True, exist_ok=True)
+        if stored != digest:
+            secrecy.decrypt(source, to)
+            if sha256(to) != digest:
+                raise altered
+            return
         try:
             os.link(source, to)  # nothing writes into a run's inputs
         except OSError:

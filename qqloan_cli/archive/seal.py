@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from qqloan_cli.archive import secrecy
 from qqloan_cli.archive.layout import FORMAT, Archive, Entry, adding
 from qqloan_cli.archive.signing import sign
 from qqloan_cli.archive.statement import of_tables, run_id, statement
@@ -27,8 +28,9 @@ class Sealed(NamedTuple):
     already: bool
 
 
-def seal(root: Path, archive: Path, private_key: Path | None, events) -> Sealed:
-    """Raises IntegrityError where the run is not what its own digests say, UsageError where it is not whole."""
+def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to: str | None = None) -> Sealed:
+    """``encrypt_to``: the age public key for what holds people's names and numbers. Raises IntegrityError where the run is not what its own digests say, UsageError where it is not whole."""
+    to = secrecy.recipient(encrypt_to) if encrypt_to else None
     with only_writer(root, events), adding(archive, events) as (store, begun, sequence):
         run = Run.open(root)
         if not run.document.get("digests"):
@@ -42,14 +44,20 @@ def seal(root: Path, archive: Path, private_key: Path | None, events) -> Sealed:
         brought = {digest: sequence for entry in before for digest, sequence in entry.chain["objects"].items()}
         files = _files(run)
         with ThreadPoolExecutor(2) as pool:
-            digests = dict(zip(files, pool.map(lambda item: _store(item[1], begun / "objects", brought), files.items())))
+            stored = dict(zip(files, pool.map(lambda item: _store(item[1], begun / "objects", brought, to if item[0].startswith(secrecy.PERSONAL) else None), files.items())))
+        digests = {name: digest for name, (digest, _) in stored.items()}
+        encrypted = {digest: made for entry in before for digest, made in entry.chain.get("encrypted", {}).items() if digest in digests.values()}
+        encrypted |= {digest: {"format": secrecy.FORMAT, "stored_sha256": name} for digest, name in stored.values() if name != digest and digest not in brought}
+        clear = [name for name, digest in digests.items() if to is not None and name.startswith(secrecy.PERSONAL) and digest in brought and digest not in encrypted]
+        if clear:
+            events.note("in-the-clear-before", f"{len(clear)} files of inputs were archived earlier without encryption, and stay so")
         for name, digest in run.document["digests"].items():
             if digests.get(name) != digest:
                 raise IntegrityError("run-altered", f"{name} is {'missing' if name not in digests else 'not what the run made'}", str(root), "Run it again from its inputs.")
         objects = {digest: brought.get(digest, sequence) for digest in digests.values()}
         new = [path for path in (begun / "objects").iterdir()]
         manifest = begun / "manifest.json"
-        write_json(manifest, statement(run, digests, objects, sequence, before[-1].digest if before else None, sha256(FORMAT), of_tables(run)))
+        write_json(manifest, statement(run, digests, objects, sequence, before[-1].digest if before else None, sha256(FORMAT), of_tables(run), encrypted))
         os.chmod(manifest, 0o444)
         if private_key is not None:
             sign(manifest, private_key)
@@ -68,18 +76,23 @@ def _files(run: Run) -> dict[str, Path]:
     return found
 
 
-def _store(path: Path, objects: Path, brought: dict[str, int]) -> str:
-    """Copies a file into ``objects`` under its digest, in one reading; what an entry before has is not kept twice."""
-    beside = objects / f".{abs(hash(str(path))):x}-{os.getpid()}"
+def _store(path: Path, objects: Path, brought: dict[str, int], to) -> tuple[str, str]:
+    """Copies a file into ``objects`` under its digest, in one reading, or what encryption for ``to`` makes of it under its own. Gives both
+    digests. What an entry before has is not kept twice."""
+    beside = objects / f".{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
     total = hashlib.sha256()
     with open(path, "rb") as source, open(beside, "wb") as target:
         while chunk := source.read(CHUNK):
             total.update(chunk)
-            target.write(chunk)
-    digest = total.hexdigest()
-    if digest in brought or (objects / digest).exists():
+            if to is None:
+                target.write(chunk)
+    digest = name = total.hexdigest()
+    if digest in brought:
         beside.unlink()
-    else:
-        os.chmod(beside, 0o444)
-        os.replace(beside, objects / digest)
-    return digest
+        return digest, name
+    if to is not None:
+        secrecy.encrypt(path, beside, to)
+        name = sha256(beside)
+    os.chmod(beside, 0o444)
+    os.replace(beside, objects / name)
+    return digest, name

@@ -20,7 +20,7 @@ def run_id(run: Run) -> str:
     return f"{document['as_of']}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
-def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence: int, previous: str | None, format_sha256: str, tables: dict) -> dict:
+def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence: int, previous: str | None, format_sha256: str, tables: dict, encrypted: dict) -> dict:
     """``files``: digest by name. ``objects``: by digest, the entry that brought it. ``tables``: as ``of_tables`` has them."""
     document = run.document
     return {
@@ -40,6 +40,7 @@ def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence
             },
             "qqloan_chain": {
                 "sequence": sequence, "previous": previous, "format_sha256": format_sha256, "objects": dict(sorted(objects.items())), "counts": document["counts"], "tables": tables,
+                **({"encrypted": dict(sorted(encrypted.items()))} if encrypted else {}),
             },
         },
     }

@@ -14,6 +14,7 @@ def archive(
     run: RunArgument,
     to: Annotated[Path, typer.Option("--to", metavar="ARCHIVE", help="The archive's folder; made where there is none.", show_default=False)],
     sign: Annotated[Optional[Path], typer.Option("--sign", metavar="KEY", help="Sign the entry with this Ed25519 private key (PEM).", show_default=False)] = None,
+    encrypt_to: Annotated[Optional[str], typer.Option("--encrypt-to", metavar="AGE-KEY", help="Encrypt the inputs for this age public key (age1..., or a file with one).", show_default=False, envvar="QQLOAN_AGE_RECIPIENT")] = None,
     head: Annotated[bool, typer.Option("--head", help="Print the new head's digest alone, to be noted elsewhere.")] = False,
     dry_run: DryRun = False,
 ) -> int:
@@ -27,7 +28,7 @@ def archive(
     if dry_run:
         said.say(f"would seal {run_id(Run.open(run))} into {to}")
         return 0
-    sealed = seal(run, to, sign, said)
+    sealed = seal(run, to, sign, said, encrypt_to)
     if head:
         print(sealed.entry.digest)
     if sealed.already:
