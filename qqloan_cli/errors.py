@@ -6,7 +6,7 @@
     │   └── ConfigError                 2   a setting that cannot be right
     ├── InputError                      3   a file that is not what it says
     ├── IntegrityError                  4   a seal, a digest or a replay that does not agree
-    ├── InternalError                  70   ours: please report it
+    ├── InternalError                  70   ours, or the machine's: a full disk
     └── LockedError                    75   somebody else is writing: try again
 
 130 and 143 are left by SIGINT and SIGTERM. An error is one line: reference,
@@ -16,6 +16,7 @@ people.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 
@@ -42,6 +43,9 @@ class QqloanError(Exception):
 
     def __reduce__(self):
         return type(self), (self.ref, self.what, self.where, self.hint)
+
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)  # disk full, read-only, not ours
 
 
 class Findings(QqloanError):
@@ -80,7 +84,11 @@ def frames(error: BaseException) -> list[str]:
 
 
 def unexpected(error: BaseException) -> InternalError:
-    """Ours: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
+    """Ours, or the machine's: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        failed = InternalError("machine-failed", os.strerror(error.errno), str(error.filename or ""), "Mend that and try again; nothing half-written stands in place of a good file.")
+        failed.__traceback__ = error.__traceback__
+        return failed
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

@@ -273,3 +273,23 @@ def test_a_stranger_opens_an_encrypted_input_with_the_key_and_finds_what_the_man
 def test_what_is_no_age_key_is_refused(sample_run, tmp_path):
     refused = call("archive", sample_run, "--to", tmp_path / "archive", "--encrypt-to", "age1nonsense")
     assert refused.code == 2 and "recipient-wrong" in refused.err and not (tmp_path / "archive").exists()
+
+
+def test_a_full_disk_leaves_no_half_of_a_run_and_is_said_in_a_line(sample_run, other_run, tmp_path):
+    """A limit on the size of a file stands for a full disk: both end a write with an error."""
+    archive = tmp_path / "archive"
+    done("archive", other_run, "--to", archive)
+    full = subprocess.run(["bash", "-c", f"trap '' XFSZ; ulimit -f 60; exec {sys.executable} -m qqloan_cli archive {sample_run} --to {archive}"], capture_output=True, text=True, cwd=ROOT)
+    assert full.returncode == 70 and full.stderr.startswith("error: machine-failed: File too large") and len(full.stderr.splitlines()) == 1
+    assert _found(archive)[0] == 0 and len(_found(archive)[1]["runs"]) == 1 and not list((archive / "chain").glob(".begun*"))
+    done("archive", sample_run, "--to", archive)
+    assert len(_found(archive)[1]["runs"]) == 2
+
+
+def test_a_configuration_edited_after_the_fact_is_not_what_the_decisions_rest_on(sample_run, tmp_path):
+    """The run's own digest of its configuration no longer holds, so it is not sealed."""
+    shutil.copytree(sample_run, tmp_path / "run")
+    limit = tmp_path / "run/config/limit.toml"
+    limit.write_text(limit.read_text(encoding="utf-8") + "\n# a friend asked\n", encoding="utf-8")
+    refused = call("archive", tmp_path / "run", "--to", tmp_path / "archive")
+    assert refused.code == 4 and "run-altered" in refused.err and not list((tmp_path / "archive").glob("chain/0*"))

@@ -12,7 +12,7 @@ from qqloan_cli.archive import secrecy
 from qqloan_cli.archive.layout import FORMAT, Archive, Entry, adding
 from qqloan_cli.archive.signing import sign
 from qqloan_cli.archive.statement import of_tables, run_id, statement
-from qqloan_cli.engine.files import only_writer, sha256, write_json
+from qqloan_cli.engine.files import digest_folder, only_writer, sha256, write_json
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import IntegrityError, UsageError
 
@@ -35,6 +35,8 @@ def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to
         run = Run.open(root)
         if not run.document.get("digests"):
             raise UsageError("run-not-sealed", "the run has no digests of what it made", str(root), "Finish it with qqloan run.")
+        if digest_folder(run.config_dir) != run.document["config_digest"]:
+            raise IntegrityError("run-altered", "the configuration is not what the run was made under", str(run.config_dir), "Run it again under this configuration.")
         before = list(store.entries())
         here = [entry for entry in before if entry.event is None and entry.run_id == run_id(run)]
         if here:
