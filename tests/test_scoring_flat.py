@@ -312,3 +312,17 @@ def test_a_batch_like_the_training_rows_drifts_nowhere_and_a_shifted_one_where_i
     (tmp_path / "shifted.csv").write_text("\n".join([lines[0], *(",".join([a, str(int(income) * 3), *rest]) for a, income, *rest in (line.split(",") for line in lines[1:]))]) + "\n")
     said = done("score", "--table", tmp_path / "shifted.csv", "--model", model, "--out", tmp_path / "o.parquet").err
     assert "drift-red: income" in said and said.count("drift-") == 1
+
+
+def test_lending_clubs_file_as_it_is_is_learned_from_and_validated(shared, tmp_path):
+    """Shares with a sign, words, a postcode, and an outcome in words; nothing of it was shaped for us."""
+    path = next((shared / "data/lending_club").glob("*.csv"))
+    refused = call("train", "--table", path, "--target", "loan_status", "--out", tmp_path / "m")
+    assert refused.code == 3 and "--bad WORD" in refused.err
+    assert "nowhere says Late" in call("train", "--table", path, "--target", "loan_status", "--bad", "Late", "--out", tmp_path / "m").err
+    said = done("train", "--table", path, "--target", "loan_status", "--bad", "Charged Off", "--bags", 2, "--trees", 150, "--challenger", "--out", tmp_path / "m")
+    assert "5,670 bad" in said.err and "left out, neither numbers nor a few words: zip_code, addr_state" in said.err
+    measured = json.loads((tmp_path / "m/manifest.json").read_text())["measures"]
+    assert measured["model"]["cross_validated"]["auc"] > 0.675 and measured["scorecard"]["cross_validated"]["auc"] > 0.66
+    found = json.loads(done("validate", tmp_path / "m", "--table", path, "--target", "loan_status", "--bad", "Charged Off", "--by", "home_ownership", "--format", "json").out)
+    assert {row["group"] for row in found["segments"]["home_ownership"]} >= {"RENT", "MORTGAGE", "OWN"}

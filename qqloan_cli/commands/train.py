@@ -17,6 +17,7 @@ def train(
     outcomes: Annotated[Optional[Path], typer.Option("--outcomes", help="application_id and bad; perhaps decided_at, observed_at.", show_default=False)] = None,
     table: Annotated[Optional[Path], typer.Option("--table", help="A flat CSV or Parquet file instead of runs.", show_default=False)] = None,
     target: Annotated[Optional[str], typer.Option("--target", help="The outcome's column, with --table: 1 bad, 0 good, blank not known.", show_default=False)] = None,
+    bad_words: Annotated[Optional[list[str]], typer.Option("--bad", metavar="WORD", help="With --table: a word of the outcome's column that means bad, where it is not 0 and 1; all others mean good.", show_default=False)] = None,
     features: Annotated[Optional[Path], typer.Option("--features", help="Features with their directions (default: configs/features.toml; of a table, all columns, free).", show_default=False)] = None,
     ignore: Annotated[Optional[list[str]], typer.Option("--ignore", help="A column of the table, or a feature, that is no evidence; may be repeated.", show_default=False)] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Everything random comes from it.")] = 1,
@@ -60,7 +61,7 @@ def train(
     if table is not None:
         from qqloan_cli.scoring.flat import table_material
 
-        material = table_material(table, target, features, ignore or [], by or [])
+        material = table_material(table, target, features, ignore or [], tuple(by or ()), tuple(bad_words or ()))
     else:
         from qqloan_cli.scoring.runs import run_material
 

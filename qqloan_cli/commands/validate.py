@@ -18,6 +18,7 @@ def validate(
     outcomes: Annotated[Optional[Path], typer.Option("--outcomes", metavar="FILE", help="Their outcomes: application_id, bad.", show_default=False)] = None,
     table: Annotated[Optional[Path], typer.Option("--table", metavar="FILE", help="A flat table instead, CSV or Parquet.", show_default=False)] = None,
     target: Annotated[Optional[str], typer.Option("--target", metavar="COLUMN", help="Its outcome: 0 good, 1 bad, blank not known.", show_default=False)] = None,
+    bad: Annotated[Optional[list[str]], typer.Option("--bad", metavar="WORD", help="With --table: a word of the outcome's column that means bad, where it is not 0 and 1; all others mean good.", show_default=False)] = None,
     by: Annotated[Optional[list[str]], typer.Option("--by", metavar="COLUMN", help="A column of the table whose values are groups; several times for several.", show_default=False)] = None,
     gain: Annotated[float, typer.Option("--gain", min=0, help="What a good loan of one yuan earns, for the profit at cut-offs.")] = 0.08,
     loss: Annotated[float, typer.Option("--loss", min=0, help="What a bad loan of one yuan costs.")] = 0.60,
@@ -42,7 +43,7 @@ def validate(
     if format not in ("table", "json"):
         raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
     scorer = Scorer.load(model, load_scale(config_dir(config)))
-    rows = sample.of_run(Run.open(on), outcomes, scorer.features) if on is not None else sample.of_table(table, target, scorer.features, by or [])
+    rows = sample.of_run(Run.open(on), outcomes, scorer.features) if on is not None else sample.of_table(table, target, scorer.features, by or [], tuple(bad or ()))
     found = {"schema_version": console.SCHEMA_VERSION, **look(scorer, rows, gain, loss)}
     if html is not None:
         write_text(html, validation_page.page(found))

@@ -129,16 +129,25 @@ def _duckdb_error() -> type[Exception]:
     return duckdb.Error
 
 
-def outcome(table: pa.Table, target: str, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """(known, bad): rows that have an outcome, and 0 or 1 for those. A blank outcome is not known; it is never taken for bad."""
+def outcome(table: pa.Table, target: str, where: str, bad_words: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """(known, bad): rows that have an outcome, and 0 or 1 for those. A blank outcome is not known; it is never taken for bad.
+
+    ``bad_words``: what the column says of a bad one, where it has words; anything else in it is good.
+    """
     if target not in table.column_names:
         raise InputError("column-missing", f"the table lacks {target}", where, "Name the outcome's column.")
     column = table.column(target).combine_chunks()
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if bad_words:
+        said = column.cast(pa.string()).to_pylist()
+        lacking = [word for word in bad_words if word not in said]
+        if lacking:
+            raise InputError("outcome-unknown", f"{target} nowhere says {', '.join(lacking)}", where, "Spell --bad as the column does.")
+        value = np.array([np.nan if word is None or not word.strip() else float(word in bad_words) for word in said])
+    elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         words = [None if word is None else word.strip().lower() for word in column.to_pylist()]
         meaning = {None: None, "": None, "0": 0.0, "1": 1.0, "false": 0.0, "true": 1.0, "f": 0.0, "t": 1.0, "no": 0.0, "yes": 1.0}
         if any(word not in meaning for word in words):
-            raise InputError("outcome-unknown", f"{target} holds other words than 0, 1, true, false", where, "Bring 0 for good, 1 for bad, blank for not known.")
+            raise InputError("outcome-unknown", f"{target} holds other words than 0, 1, true, false", where, "Bring 0 for good, 1 for bad, blank for not known, or say which words mean bad: --bad WORD.")
         value = np.array([np.nan if meaning[word] is None else meaning[word] for word in words])
     elif _is_number(column.type):
         value = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -151,11 +160,11 @@ def outcome(table: pa.Table, target: str, where: str) -> tuple[np.ndarray, np.nd
     return known, bad
 
 
-def table_material(path: Path, target: str, features_file: Path | None, ignore: list[str], by: tuple[str, ...] = ()) -> Material:
+def table_material(path: Path, target: str, features_file: Path | None, ignore: list[str], by: tuple[str, ...] = (), bad_words: tuple[str, ...] = ()) -> Material:
     """What a flat table has to learn from; ``by`` are columns of groups, and no features."""
     table = read_table(path)
     where = path.name
-    known, bad = outcome(table, target, where)
+    known, bad = outcome(table, target, where, bad_words)
     for option, named in (("--ignore", ignore), ("--by", by)):
         unknown = [name for name in named if name not in table.column_names]
         if unknown:

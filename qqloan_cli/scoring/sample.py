@@ -79,13 +79,13 @@ def of_run(run: Run, outcomes: Path, features: Features) -> Sample:
     )
 
 
-def of_table(path: Path, target: str, features: Features, by: list[str]) -> Sample:
+def of_table(path: Path, target: str, features: Features, by: list[str], bad_words: tuple[str, ...] = ()) -> Sample:
     """Rows of a flat table with an outcome; ``by`` names columns whose values are groups."""
     table = read_table(path)
     missing = [name for name in by if name not in table.column_names]
     if missing:
         raise UsageError("column-missing", f"the table has no {', '.join(missing)}", "--by", "Name columns as the table has them.")
-    known, bad = outcome(table, target, path.name)
+    known, bad = outcome(table, target, path.name, bad_words)
     return Sample(
         f"table {path.name}", [column[known] for column in feature_columns(table, features, path.name)[0]], bad,
         {name: table.column(name).cast(pa.string()).filter(pa.array(known)).to_pylist() for name in by}, int((~known).sum()),
