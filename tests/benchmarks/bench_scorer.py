@@ -60,10 +60,10 @@ def give_me_some_credit():
         frame = pd.read_csv(archive.open(name)).iloc[:, 1:]
     use, debt, income = '"RevolvingUtilizationOfUnsecuredLines"', '"DebtRatio"', '"MonthlyIncome"'
     wise = {
-        "use": Feature(sql=f"CASE WHEN {use} < 1.5 THEN {use} END", direction=1), "use_beyond": Feature(sql=f"CASE WHEN {use} >= 1.5 THEN {use} ELSE 0 END"),  # amounts among shares
+        "use": Feature(sql=use),  # free: amounts stand among shares, and to hold it monotone costs 0.0011 of AUC and more
         "debt_to_income": Feature(sql=f"CASE WHEN {income} > 100 THEN {debt} END"), "debt": Feature(sql=f"CASE WHEN {income} IS NULL OR {income} <= 100 THEN {debt} END"),
         "income": Feature(sql=f"CASE WHEN {income} > 100 THEN {income} END"), "income_code": Feature(sql=f"CASE WHEN {income} > 100 THEN 1000 ELSE {income} END"),
-        "age": Feature(direction=-1), "NumberOfOpenCreditLinesAndLoans": Feature(), "NumberRealEstateLoansOrLines": Feature(), "NumberOfDependents": Feature(),
+        "age": Feature(), "NumberOfOpenCreditLinesAndLoans": Feature(), "NumberRealEstateLoansOrLines": Feature(), "NumberOfDependents": Feature(),
     }
     for name in frame.columns:
         if "PastDue" in name or "90Days" in name:  # 96 and 98 are codes
