@@ -70,6 +70,9 @@ def test_deeper_trees_fall_back_on_treeshap_and_a_row_is_still_the_same_alone(fl
         (flat / "one.csv").write_text("\n".join([lines[0], lines[row + 1]]) + "\n", encoding="utf-8")
         done("score", "--table", flat / "one.csv", "--model", flat / "deep", "--out", flat / "one.parquet")
         assert pq.read_table(flat / "one.parquet").drop(["row"]).equals(whole.slice(row, 1))
+    (flat / "none.csv").write_text(lines[0] + "\n", encoding="utf-8")
+    done("score", "--table", flat / "none.csv", "--model", flat / "deep", "--out", flat / "none.parquet")
+    assert pq.read_table(flat / "none.parquet").num_rows == 0
     assert "TreeSHAP" in (flat / "deep/MODEL_CARD.md").read_text(encoding="utf-8")
     refused = call("export", flat / "deep", "--scorer", "champion", "--format", "sql")
     assert refused.code == 2 and "model-too-deep" in refused.err

@@ -52,12 +52,13 @@ class Trees:
     def contributions(self, bins: np.ndarray) -> np.ndarray:
         """Each column's share of the margin less the average training row's: (columns, rows) float64."""
         out = np.zeros(bins.shape)
-        out[list(self.looks_at)] = self._predict(bins, pred_contribs=True)[:, :-1].T
+        if bins.shape[1]:  # XGBoost has no shape for no rows
+            out[list(self.looks_at)] = self._predict(bins, pred_contribs=True)[:, :-1].T
         return out
 
     def margin(self, bins: np.ndarray) -> np.ndarray:
         """Log odds before calibration, (rows,) float64."""
-        return self._predict(bins, output_margin=True).astype(np.float64)
+        return self._predict(bins, output_margin=True).astype(np.float64) if bins.shape[1] else np.zeros(0)
 
     def _predict(self, bins: np.ndarray, **what) -> np.ndarray:
         import xgboost as xgb
