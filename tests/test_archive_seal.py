@@ -293,3 +293,26 @@ def test_a_configuration_edited_after_the_fact_is_not_what_the_decisions_rest_on
     limit.write_text(limit.read_text(encoding="utf-8") + "\n# a friend asked\n", encoding="utf-8")
     refused = call("archive", tmp_path / "run", "--to", tmp_path / "archive")
     assert refused.code == 4 and "run-altered" in refused.err and not list((tmp_path / "archive").glob("chain/0*"))
+
+
+def test_a_head_that_a_killed_process_left_behind_is_said_and_mended(archive, sample_run):
+    first = hashlib.sha256((archive / "chain/000001/manifest.json").read_bytes()).hexdigest()
+    (archive / "HEAD.json").write_text(json.dumps({"sequence": 1, "manifest_sha256": first}), encoding="utf-8")
+    code, found = _found(archive)
+    assert code == 0 and "one entry behind" in found["notes"][0]
+    done("archive", sample_run, "--to", archive)
+    assert _found(archive)[1]["notes"] == []
+
+
+def test_the_first_entry_brings_the_archive_itself_or_nothing(sample_run, tmp_path):
+    rng = random.Random(5)
+    for trial in range(6):
+        archive = tmp_path / f"archive{trial}"
+        child = subprocess.Popen([sys.executable, "-m", "qqloan_cli", "archive", str(sample_run), "--to", str(archive)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        time.sleep(rng.uniform(0.2, 1.0))
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        assert not archive.exists() or _found(archive)[0] == 0
+        done("archive", sample_run, "--to", archive)
+        assert _found(archive)[0] == 0

@@ -131,42 +131,49 @@ class Archive:
 
 @contextlib.contextmanager
 def adding(root: Path, notes=None) -> Iterator[tuple[Archive, Path, int]]:
-    """(archive, folder to fill, sequence): the folder becomes the next entry when the block ends well. One writer at a time; a begun
-    entry of a killed process is thrown away."""
-    root.mkdir(parents=True, exist_ok=True)
-    if any(root.iterdir()) and not (root / "chain").is_dir() and not all(path.name.startswith(".") or path.name == "FORMAT.md" for path in root.iterdir()):
-        raise UsageError("not-an-archive", "something stands there that is no archive", str(root), "Choose another --to.")
+    """(archive, folder to fill, sequence): the folder becomes the next entry when the block ends well, and with the first one the archive
+    itself comes to stand under its name. One writer at a time; what a killed process had begun is thrown away."""
+    root.parent.mkdir(parents=True, exist_ok=True)
     with only_writer(root, notes):
-        (root / "chain").mkdir(exist_ok=True)
-        if not (root / "FORMAT.md").exists():
-            _copy_whole(FORMAT, root / "FORMAT.md")
-        archive = Archive(root)
-        for begun in (root / "chain").glob(".begun-*"):
+        first = not (root / "chain").is_dir()
+        if first and root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise UsageError("not-an-archive", "something stands there that is no archive", str(root), "Choose another --to.")
+        at = root.with_name(f".{root.name}.begun") if first else root
+        if first:
+            remove(at)
+            (at / "chain").mkdir(parents=True)
+            shutil.copyfile(FORMAT, at / "FORMAT.md")
+        archive = Archive(at)
+        for begun in (at / "chain").glob(".begun-*"):
             remove(begun)
         sequence = (archive.sequences() or [0])[-1] + 1
-        begun = root / "chain" / f".begun-{sequence:06d}"
+        _mend_head(archive, sequence - 1)
+        begun = at / "chain" / f".begun-{sequence:06d}"
         (begun / "objects").mkdir(parents=True)
         try:
             yield archive, begun, sequence
         except BaseException:
-            remove(begun)
+            remove(at if first else begun)
             raise
         if (begun / "manifest.json").exists():
             os.replace(begun, archive.folder(sequence))
-            _sync(root / "chain")
+            _sync(at / "chain")
             write_head(archive, sequence)
+            if first:
+                os.replace(at, root)
         else:
-            remove(begun)
+            remove(at if first else begun)
+
+
+def _mend_head(archive: Archive, last: int) -> None:
+    """Whoever added the last entry may have been killed before the head was written."""
+    head = archive.head()
+    if last > 1 and head is not None and head.get("manifest_sha256") == archive.entry(last).chain["previous"]:
+        write_head(archive, last)
 
 
 def write_head(archive: Archive, sequence: int) -> None:
     write_json(archive.root / "HEAD.json", {"sequence": sequence, "manifest_sha256": archive.entry(sequence).digest})
-
-
-def _copy_whole(source: Path, to: Path) -> None:
-    beside = to.with_name(f".{to.name}.tmp")
-    shutil.copyfile(source, beside)
-    os.replace(beside, to)
 
 
 def _sync(folder: Path) -> None:

@@ -64,7 +64,7 @@ def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to
         if private_key is not None:
             sign(manifest, private_key)
         size = sum(path.stat().st_size for path in new)
-    return Sealed(store.entry(sequence), len(files), len(new), size, False)
+    return Sealed(Archive(archive).entry(sequence), len(files), len(new), size, False)
 
 
 def _files(run: Run) -> dict[str, Path]:

@@ -68,7 +68,7 @@ def logical(con, paths: list[Path], columns: list[str]) -> tuple[int, str]:
     text = ", ".join(f'''COALESCE(CAST("{column.replace('"', '""')}" AS VARCHAR), chr(0))''' for column in columns)
     listed = ", ".join(literal(str(path)) for path in paths)
     rows, first, last = con.execute(f"""
-        SELECT count(*), COALESCE(sum(md5_number_upper(line)), 0), COALESCE(sum(md5_number_lower(line)), 0)  -- DuckDB calls the first eight bytes upper
-        FROM (SELECT concat_ws(chr(31), {text}) AS line FROM read_parquet([{listed}], union_by_name = true))
+        SELECT count(*), COALESCE(sum(CAST(v & {2**64 - 1}::UHUGEINT AS UBIGINT)), 0), COALESCE(sum(CAST(v >> 64 AS UBIGINT)), 0)  -- DuckDB reads the sixteen bytes as one little-endian number
+        FROM (SELECT md5_number(concat_ws(chr(31), {text}))::UHUGEINT AS v FROM read_parquet([{listed}], union_by_name = true))
     """).fetchall()[0]
     return rows, f"{int(first) % 2**64:016x}{int(last) % 2**64:016x}"
