@@ -131,7 +131,10 @@ class Scorer:
             out |= self._figures(value, suffix)
         out["reason_codes"], out["reasons"] = self._reasons().worst(contributions, bins, per_unit)
         out["scorer"] = pa.DictionaryArray.from_arrays(pa.array(np.full(len(margin), names.index(self.scale.decides), np.int32)), pa.array(names)).cast(pa.string())
-        out |= {"champion_pd": pa.array(probability(log_odds)), "champion_score": pa.array(self._points(log_odds))}
+        if deciding is champion:
+            out |= {"champion_pd": out["pd"], "champion_score": out["score"]}
+        else:
+            out |= {"champion_pd": pa.array(probability(log_odds)), "champion_score": pa.array(self._points(log_odds))}
         if self.scorecard is None:
             out |= {"challenger_pd": pa.nulls(len(margin), pa.float64()), "challenger_score": pa.nulls(len(margin), pa.int32())}
         else:
