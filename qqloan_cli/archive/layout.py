@@ -13,6 +13,7 @@ from typing import Iterator
 
 from qqloan_cli.archive import secrecy
 from qqloan_cli.engine.files import only_writer, remove, sha256, write_json
+from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import IntegrityError, UsageError
 
 STATEMENT, PROVENANCE, EVENT = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1", "urn:qqloan:event:1"
@@ -46,11 +47,15 @@ class Entry:
         """Digest of every file of the run, by name; none of an event, whose subject is the run's manifest."""
         return {} if self.event is not None else {subject["name"]: subject["digest"]["sha256"] for subject in self.document["subject"]}
 
-
     def stored(self, digest: str) -> str:
         """The name of the file that holds a content: its digest, or that of what encryption made of it."""
         found = self.chain.get("encrypted", {}).get(digest)
         return found["stored_sha256"] if found else digest
+
+
+def file_of(table: str, bucket: int) -> str:
+    """The name of a table's file of a bucket in a run, or of its one file."""
+    return Run(Path(), {}).file(table, bucket).as_posix()
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,10 @@ def adding(root: Path, notes=None) -> Iterator[tuple[Archive, Path, int]]:
         archive = Archive(at)
         for begun in (at / "chain").glob(".begun-*"):
             remove(begun)
-        sequence = (archive.sequences() or [0])[-1] + 1
+        sequences = archive.sequences()
+        sequence = len(sequences) + 1
+        if sequences != list(range(1, sequence)):
+            raise IntegrityError("chain-broken", "an entry of the chain is missing", str(root), "qqloan audit ARCHIVE says which.")
         _mend_head(archive, sequence - 1)
         begun = at / "chain" / f".begun-{sequence:06d}"
         (begun / "objects").mkdir(parents=True)

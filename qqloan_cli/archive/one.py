@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from qqloan_cli import chain
 from qqloan_cli.archive.differences import Difference, differences
-from qqloan_cli.archive.layout import Archive, Entry
+from qqloan_cli.archive.layout import Archive, Entry, file_of
 from qqloan_cli.archive.replay import other_versions, sealed_document
-from qqloan_cli.contracts import CONTRACTS, INPUTS
+from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run, bucket_of
@@ -91,8 +91,7 @@ class Small:
 
     def sealed(self, table: str) -> list[Path]:
         """The bucket's file of a table as it was sealed."""
-        inputs = table in {contract.name for contract in INPUTS}
-        name = f"{'inputs/' if inputs else ''}{table}/{0 if table in SHARED else self.bucket:03d}.parquet"
+        name = file_of(table, self.bucket)
         if name not in self.entry.files:
             return []
         path = self.scratch / "sealed" / str(self.entry.sequence) / name

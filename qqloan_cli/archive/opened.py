@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qqloan_cli.archive.layout import Archive, Entry
+from qqloan_cli.archive.layout import Archive, Entry, file_of
 from qqloan_cli.archive.one import decision_of
 from qqloan_cli.archive.replay import sealed_document
+from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run, bucket_of
 from qqloan_cli.engine.session import connect
@@ -21,10 +22,10 @@ def opened(archive: Archive, entry: Entry, application_id: str, scratch: Path) -
         person = decision_of(con, archive, entry, application_id, scratch)["applicant_id"]
     finally:
         con.close()
-    bucket = f"{bucket_of(person, document['buckets']):03d}.parquet"
+    bucket = bucket_of(person, document["buckets"])
+    tables = {file_of(table, bucket) for table in CONTRACTS}
     for name in entry.files:
-        parts = name.split("/")
-        if parts[0] == "config" or len(parts) == 1 and name != "run.json" or parts[-1] == bucket or name.endswith("/000.parquet"):
+        if name.startswith("config/") or name in tables:
             archive.fetch(entry, name, root / name)
     write_json(root / "run.json", document)
     return Run(root, document)

@@ -61,7 +61,7 @@ def redecide(archive: Archive, entry: Entry, scratch: Path, policy: Path | None,
         shutil.copytree(model, run.config_dir / "model")
     run.document["config_digest"] = digest_folder(run.config_dir)
     now = _told(stages, run)
-    other = [place for place, stage in enumerate(stages) if told[stage.name] != now[stage.name]]
+    other = [place for place, stage in enumerate(stages) if told[stage.name] is None or told[stage.name] != now[stage.name]]
     again = stages[other[0]:] if other else []
     for stage in again:
         for table in stage.writes:
@@ -88,12 +88,12 @@ def redecide(archive: Archive, entry: Entry, scratch: Path, policy: Path | None,
 
 
 def _told(stages: list[Stage], run: Run) -> dict[str, bytes | None]:
-    """What configuration says to each stage, as bytes that are the same where it says the same; what cannot be written down counts as other."""
+    """What configuration says to each stage, as bytes that are the same where it says the same; None where that cannot be written down."""
     found: dict[str, bytes | None] = {}
     for stage in stages:
         values = dict(stage.settings(run)) if stage.settings else {}
         try:
             found[stage.name] = pickle.dumps(values, protocol=5)
         except (pickle.PicklingError, TypeError, AttributeError):
-            found[stage.name] = bytes(len(found)) + str(id(values)).encode()
+            found[stage.name] = None
     return found

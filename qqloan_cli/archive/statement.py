@@ -9,7 +9,7 @@ from pathlib import Path
 from qqloan_cli.archive.layout import BUILD, PROVENANCE, STATEMENT
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import connect, literal, quoted
 
 
 def run_id(run: Run) -> str:
@@ -65,7 +65,7 @@ def of_tables(run: Run) -> dict[str, dict]:
 
 def logical(con, paths: list[Path], columns: list[str]) -> tuple[int, str]:
     """(rows, digest) of Parquet files; format.md says how, for strangers."""
-    text = ", ".join(f'''COALESCE(CAST("{column.replace('"', '""')}" AS VARCHAR), chr(0))''' for column in columns)
+    text = ", ".join(f"COALESCE(CAST({quoted(column)} AS VARCHAR), chr(0))" for column in columns)
     listed = ", ".join(literal(str(path)) for path in paths)
     rows, first, last = con.execute(f"""
         SELECT count(*), COALESCE(sum(CAST(v & {2**64 - 1}::UHUGEINT AS UBIGINT)), 0), COALESCE(sum(CAST(v >> 64 AS UBIGINT)), 0)  -- DuckDB reads the sixteen bytes as one little-endian number

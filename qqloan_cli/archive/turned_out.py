@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qqloan_cli.archive.review import Case
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import connect, duckdb_error, literal
 from qqloan_cli.errors import InputError
 from qqloan_cli.policy.review import ReviewPolicy
 
@@ -18,7 +18,7 @@ def turned_out(found: list[Case], policy: ReviewPolicy, decisions: Path, outcome
         reader = "read_parquet" if outcomes.suffix == ".parquet" else "read_csv"
         try:
             con.execute(f"CREATE TEMP TABLE known AS SELECT CAST(application_id AS VARCHAR) AS application_id, CAST(bad AS BOOLEAN) AS bad FROM {reader}({literal(str(outcomes))}) WHERE bad IS NOT NULL")
-        except _duckdb_error() as error:
+        except duckdb_error() as error:
             raise InputError("outcomes-unreadable", f"the outcomes cannot be read ({type(error).__name__})", outcomes.name, "Bring application_id and bad, as CSV or Parquet.") from None
         con.execute("CREATE TEMP TABLE sides (application_id VARCHAR, side VARCHAR)")
         if sides:
@@ -40,9 +40,3 @@ def _side(case: Case, policy: ReviewPolicy) -> str:
         return "still waiting"
     reason = policy.reasons.get(case.said[-1]["reason"])
     return f"{case.decision}d by a person" + (", by exception" if reason is not None and reason.exception else "")
-
-
-def _duckdb_error() -> type[Exception]:
-    import duckdb
-
-    return duckdb.Error

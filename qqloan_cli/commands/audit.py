@@ -8,8 +8,6 @@ from typing import Annotated, Optional
 
 import typer
 
-from qqloan_cli.errors import UsageError
-
 
 def audit(
     archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive's folder.", show_default=False)],
@@ -22,8 +20,7 @@ def audit(
     from qqloan_cli.archive.layout import Archive
     from qqloan_cli.reports import console, formats
 
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     found = look(Archive.open(archive), public_key, head)
     runs = [
         {"run_id": e.run_id, "sequence": e.sequence, "as_of": e.document["predicate"]["buildDefinition"]["externalParameters"]["as_of"], "files": len(e.files),

@@ -28,10 +28,9 @@ def replay(
     With --policy or --model: what the same applications would have got, for as many runs as are named.
     """
     from qqloan_cli.archive.layout import Archive
-    from qqloan_cli.reports import console, replayed
+    from qqloan_cli.reports import console, formats, replayed
 
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     store, talk = Archive.open(archive), console.current()
     if policy is not None or model is not None:
         return _anew(store, run_ids, policy, model, application, as_workers(workers), format)
@@ -61,8 +60,6 @@ def replay(
         "other_versions": {name: {"then": then, "now": now} for name, (then, now) in found.other_versions.items()},
     }
     if format == "json":
-        from qqloan_cli.reports import formats
-
         print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, **document}), ensure_ascii=False, indent=1))
     else:
         replayed.show(document)

@@ -42,17 +42,13 @@ def _json(document) -> None:
     print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, **document}), ensure_ascii=False, indent=1))
 
 
-def _known(format: str) -> None:
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
-
-
 def list(archive: ArchiveArgument, run_id: RunId, every: Annotated[bool, typer.Option("--all", help="Those that are decided too.")] = False, format: Format = "table") -> int:
     """Who waits for a person, for a second one, and with --all who has been decided."""
     from qqloan_cli.archive.review import cases
+    from qqloan_cli.reports import formats
     from qqloan_cli.reports import review as report
 
-    _known(format)
+    formats.known(format)
     with _opened(archive, run_id) as (store, entry, policy, scratch):
         found = [case._asdict() for case in cases(store, entry, policy, scratch) if every or case.state != "decided"]
     if format == "json":
@@ -152,9 +148,10 @@ def report(archive: ArchiveArgument, run_id: RunId, outcomes: Annotated[Path, ty
     """How people's decisions turned out, by side: approved and declined, exceptions apart, beside what the chain approved by itself."""
     from qqloan_cli.archive.review import cases
     from qqloan_cli.archive.turned_out import turned_out
+    from qqloan_cli.reports import formats
     from qqloan_cli.reports import review as drawn
 
-    _known(format)
+    formats.known(format)
     with _opened(archive, run_id) as (store, entry, policy, scratch):
         rows = turned_out(cases(store, entry, policy, scratch), policy, scratch / "decisions.parquet", outcomes)
     if format == "json":

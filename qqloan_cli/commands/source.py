@@ -18,9 +18,9 @@ def check(files: Files, source: Source = None, config: Config = None, format: Fo
     """Read a lender's files through their mapping and say what would come in: rows, refusals and why, money in and out. Writes nothing."""
     from qqloan_cli.intake.check import check as look
     from qqloan_cli.policy.home import config_dir
-    from qqloan_cli.reports import console, sources
+    from qqloan_cli.reports import console, formats, sources
 
-    sources.known(format)
+    formats.known(format)
     found = look(files, config_dir(config), source)
     sources.show_check(found, format)
     others = "" if "applicants" in found["inputs"] else "APPLICANTS "
@@ -42,9 +42,9 @@ def list(config: Config = None, format: Format = "table") -> int:
     """Every mapping: its files, how they are recognised, what they bring."""
     from qqloan_cli.intake.check import catalogue
     from qqloan_cli.policy.home import config_dir
-    from qqloan_cli.reports import sources
+    from qqloan_cli.reports import formats, sources
 
-    sources.known(format)
+    formats.known(format)
     sources.show_list(catalogue(config_dir(config)), format)
     return 0
 

@@ -6,7 +6,7 @@ import json
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import connect, duckdb_error, literal
 from qqloan_cli.errors import UsageError
 
 _HARMLESS_FUNCTIONS = {"range", "generate_series", "unnest", "repeat", "repeat_row"}
@@ -26,17 +26,11 @@ def ask_all(run: Run, questions: list[str], threads: int = 2) -> list:
             _bind(con, run, name)
         _close_the_doors(con, run)
         return [con.sql(question).to_arrow_table() for question in questions]
-    except _duckdb_error() as error:
+    except duckdb_error() as error:
         first = str(error).splitlines()[0]
         raise UsageError("sql-wrong", first[:300], hint="Tables: " + ", ".join(sorted(_tables(run)))) from None
     finally:
         con.close()
-
-
-def _duckdb_error():
-    import duckdb
-
-    return duckdb.Error
 
 
 def _tables(run: Run) -> list[str]:

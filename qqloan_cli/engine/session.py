@@ -67,6 +67,18 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def quoted(name: str) -> str:
+    """A table's or a column's name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def duckdb_error() -> type[Exception]:
+    """What DuckDB raises, for modules that load it late."""
+    import duckdb
+
+    return duckdb.Error
+
+
 class _NotNow:
     """Tells whoever imports pandas that it is not there."""
 

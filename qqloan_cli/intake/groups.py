@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from qqloan_cli.engine.session import literal
+from qqloan_cli.engine.session import literal, quoted
 from qqloan_cli.intake import rows, text
 from qqloan_cli.intake.files import File
 from qqloan_cli.intake.recognise import Read
-from qqloan_cli.intake.relations import Group, quoted
+from qqloan_cli.intake.relations import Group
 from qqloan_cli.intake.rows import Loaded, unique
 
 _numbers = itertools.count()

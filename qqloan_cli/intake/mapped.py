@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import connect, literal, quoted
 from qqloan_cli.errors import ConfigError, InputError
 from qqloan_cli.intake.files import File
 from qqloan_cli.intake.groups import csv_source, load, parquet_columns, regular
 from qqloan_cli.intake.mapping import InputMap, Mapping
 from qqloan_cli.intake.mend import can_be_read, make_ready
 from qqloan_cli.intake.recognise import Read
-from qqloan_cli.intake.relations import Group, quoted
+from qqloan_cli.intake.relations import Group
 from qqloan_cli.intake.rows import Broken
 
 _LARGE = 32 << 20  # bytes from which a regular CSV is read by DuckDB itself, not the careful way

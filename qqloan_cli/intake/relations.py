@@ -11,17 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from qqloan_cli.contracts import CONTRACTS
-from qqloan_cli.engine.session import literal
+from qqloan_cli.engine.session import literal, quoted
 from qqloan_cli.intake.files import File
 from qqloan_cli.intake.mapping import our_columns
 from qqloan_cli.intake.mend import Reading, can_be_read, raw, raw_name, reading, rules
 from qqloan_cli.intake.rows import Broken
 
 TOTAL_WORDS = "合计|总计|小计|本页合计|本页小计|合计金额|总额|totals?|grand total|sub-?total|sum"
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 @dataclass

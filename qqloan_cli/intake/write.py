@@ -13,9 +13,9 @@ from typing import Callable
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.run import Run, buckets_for
-from qqloan_cli.engine.session import literal
+from qqloan_cli.engine.session import literal, quoted
 from qqloan_cli.engine.stage import PARQUET
-from qqloan_cli.intake.relations import Group, quoted
+from qqloan_cli.intake.relations import Group
 
 _BAD, _STRANGER = 65_535, 65_534  # buckets that no applicant can have
 _ROWS_KEPT, _MOST_KEPT = 8_192, 1_048_576  # of a bucket, and of all

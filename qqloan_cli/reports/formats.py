@@ -177,3 +177,9 @@ def _cell(sheet, row: int, column: int, name: str, value, money, day) -> None:
         sheet.write_datetime(row, column, value, day)
     else:
         sheet.write_string(row, column, _shown(plain(value)))
+
+
+def known(format: str) -> None:
+    """Refuses a format before any file is read."""
+    if format not in ("table", "json"):
+        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import json
 
-from qqloan_cli.errors import UsageError
 from qqloan_cli.reports import formats
 from qqloan_cli.reports.console import SCHEMA_VERSION
-
-
-def known(format: str) -> None:
-    """Refuses a format before any file is read."""
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
 
 
 def show_check(found: dict, format: str) -> None:

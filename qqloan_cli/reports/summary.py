@@ -119,7 +119,8 @@ def show_funding(run: Run) -> None:
 
 def _swap_set(run: Run) -> None:
     """Champion and challenger side by side, where the model has both: who is below the last grade's pd by either."""
-    cut = load_scale(run.config_dir).grades[-2].pd_below if len(load_scale(run.config_dir).grades) > 1 else 1.0
+    grades = load_scale(run.config_dir).grades
+    cut = grades[-2].pd_below if len(grades) > 1 else 1.0
     rows = ask(run, _SWAPPED.replace("$cut", repr(cut))).to_pylist()
     if rows:
         formats.draw(

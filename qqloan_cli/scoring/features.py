@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.session import literal, quoted
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
 from qqloan_cli.scoring.bins import as_float32
@@ -113,7 +114,6 @@ class Features(BaseModel):
 
     def select_table(self) -> str:
         """DuckDB SQL of the features that have an expression, over a view ``flat`` with a flat table's columns, in the order of its rows."""
-        import sqlglot
         from sqlglot import exp
 
         query = exp.select().from_("flat")
@@ -148,11 +148,10 @@ def of_columns(columns: dict[str, list[str] | str | None]) -> Features:
     for column, kind in columns.items():
         code = code_of(column, taken)
         if isinstance(kind, list):
-            quoted = '"' + column.replace('"', '""') + '"'
+            there = quoted(column)
             for word in kind:
-                says = word.replace("'", "''")
                 named[f"{column}={word}"] = Feature(
-                    sql=f"CASE WHEN COALESCE({quoted}, '') = '' THEN NULL WHEN {quoted} = '{says}' THEN 1 ELSE 0 END", description=f"{column} is {word}", reason=code,
+                    sql=f"CASE WHEN COALESCE({there}, '') = '' THEN NULL WHEN {there} = {literal(word)} THEN 1 ELSE 0 END", description=f"{column} is {word}", reason=code,
                 )
         else:
             named[column] = Feature(sql=kind, description=column, reason=code)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from qqloan_cli.engine.files import sha256
-from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.session import connect, duckdb_error, quoted
 from qqloan_cli.errors import ConfigError, InputError, UsageError
 from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring.drift import score_bins
@@ -112,7 +112,7 @@ def feature_columns(table: pa.Table, features: Features, where: str, allow_missi
         try:
             con.register("flat", table.select(sorted(set().union(*(reads[name] for name in worked_out)))))
             made = con.sql(features.model_copy(update={"feature": {name: features.feature[name] for name in worked_out}}).select_table()).to_arrow_table()
-        except _duckdb_error() as error:
+        except duckdb_error() as error:
             raise ConfigError("feature-unreadable", f"the expressions do not fit the table: {str(error).splitlines()[0]}", where, "Mend features.toml.") from None
         finally:
             con.close()
@@ -121,12 +121,6 @@ def feature_columns(table: pa.Table, features: Features, where: str, allow_missi
     for name in absent:
         found[name] = pa.chunked_array([pa.nulls(len(table), pa.float32())])
     return columns_of(pa.table(found), features.names), absent
-
-
-def _duckdb_error() -> type[Exception]:
-    import duckdb
-
-    return duckdb.Error
 
 
 def outcome(table: pa.Table, target: str, where: str, bad_words: tuple[str, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -221,8 +215,7 @@ def _as_numbers_or_words(column: pa.ChunkedArray, name: str) -> str | list[str] 
     counts = sorted(((entry["values"], entry["counts"]) for entry in pc.value_counts(given).to_pylist()), key=lambda entry: (-entry[1], entry[0]))
     words = [word for word, count in counts if count >= LEAST_SHARE * len(column)]
     if len(counts) > MOST_WORDS and counts and sum(count for word, count in counts if NUMBER.fullmatch(word)) >= MOSTLY * len(given):
-        quoted = '"' + name.replace('"', '""') + '"'
-        return f"TRY_CAST(replace(replace({quoted}, '%', ''), ',', '') AS DOUBLE)"
+        return f"TRY_CAST(replace(replace({quoted(name)}, '%', ''), ',', '') AS DOUBLE)"
     return words if 2 <= len(counts) and words and len(words) <= MOST_WORDS and sum(count for _, count in counts[:MOST_WORDS]) >= MOSTLY * len(given) else None
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qqloan_cli.engine.session import quoted
 from qqloan_cli.errors import IntegrityError, UsageError
 from qqloan_cli.policy.scale import Scale
 from qqloan_cli.scoring import measures
@@ -111,11 +112,6 @@ def _case(name: str, splits: np.ndarray, points: np.ndarray) -> str:
     column = f"t.{quoted(name)}"
     whens = "".join(f" WHEN {column} < {spelled(split)} THEN {points[at]}" for at, split in enumerate(splits))
     return f"CASE WHEN {column} IS NULL THEN {points[-1]}{whens} ELSE {points[len(splits)]} END"
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def spelled(value: np.float32) -> str:

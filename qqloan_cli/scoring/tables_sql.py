@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from qqloan_cli.engine.session import quoted
 from qqloan_cli.errors import UsageError
 from qqloan_cli.scoring.model import Scorer
-from qqloan_cli.scoring.scorecard import quoted, spelled
+from qqloan_cli.scoring.scorecard import spelled
 from qqloan_cli.scoring.tables import Tables
 
 PER_LOG_ODDS = 1_000_000_000

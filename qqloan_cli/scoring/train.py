@@ -27,7 +27,7 @@ from qqloan_cli.scoring.tune import tune
 
 BOOTSTRAPS = 200
 LEAK = 0.95  # AUC of one feature alone: nothing known before a loan tells as much
-SHOWN = 10_000  # rows that features' weights are measured on, where no table says them
+SHOWN = 10_000  # rows that features' weights are measured on
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def leaks(material: Material) -> list[tuple[str, float]]:
     """Features that alone rank outcomes better than anything known before a loan can, with their AUC: they know the end."""
     found = []
     for name, column in zip(material.features.names, material.columns):
-        alone = max((measures.auc(material.bad, sign * np.where(np.isnan(column), fill, column)) for sign in (1, -1) for fill in (-FAR, FAR)), default=0.5)
+        ways = [measures.auc(material.bad, np.where(np.isnan(column), fill, column)) for fill in (-FAR, FAR)]  # missing at either end
+        alone = max(*ways, *(1 - way for way in ways))
         if alone >= LEAK:
             found.append((name, alone))
     return found
