@@ -45,6 +45,7 @@ COMMANDS = (
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),
     Entry("review", "review:app", "People's decisions on referred applications, chained to the run.", PROVE),
+    Entry("policy", "policy:app", "Policies: proposed, signed, in force from a date, tested, rolled back.", PROVE),
     Entry("explain", "explain:explain", "One application's way through the house.", LOOK),
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),

@@ -69,6 +69,7 @@ def test_another_model_is_taken_from_the_score_on_and_several_runs_add_up(archiv
 
 def test_a_folder_that_is_no_policy_is_refused(archive, tmp_path):
     refused = call("replay", archive, "2026", "--policy", tmp_path)
-    assert refused.code == 2 and "folder-wrong" in refused.err
+    assert refused.code == 2 and "config-not-found" in refused.err
+    assert "folder-wrong" in call("replay", archive, "2026", "--model", tmp_path).err
     assert call("replay", archive, "2026", "2026").code == 2
     assert call("replay", archive, "2026", "--policy", ROOT / "configs", "--application", "A1").code == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli.archive import signing
-from qqloan_cli.archive.layout import EVENT, PROVENANCE, STATEMENT, Archive, Entry
+from qqloan_cli.archive.layout import EVENT, POLICY, PROVENANCE, STATEMENT, Archive, Entry
 from qqloan_cli.engine.files import sha256
 from qqloan_cli.errors import IntegrityError
 
@@ -90,7 +90,7 @@ def _chain(archive: Archive, findings: list[Finding]) -> list[Entry]:
             findings.append(Finding("altered" if (archive.folder(sequence) / "manifest.json").is_file() else "missing", where, error.what))
             broken, previous = True, None
             continue
-        if entry.document.get("_type") != STATEMENT or entry.document.get("predicateType") not in (PROVENANCE, EVENT):
+        if entry.document.get("_type") != STATEMENT or entry.document.get("predicateType") not in (PROVENANCE, POLICY, EVENT):
             findings.append(Finding("altered", where, "it is no statement of this kind"))
         if not broken and (entry.chain.get("sequence") != place or sequence != place or entry.chain.get("previous") != previous):
             findings.append(Finding("broken-link", where, "it does not follow from the entry before"))

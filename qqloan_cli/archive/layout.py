@@ -9,34 +9,50 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator
+from typing import Iterable, Iterator
 
 from qqloan_cli.archive import secrecy
+from qqloan_cli.archive.signing import sign
 from qqloan_cli.engine.files import only_writer, remove, sha256, write_json
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import IntegrityError, UsageError
 
-STATEMENT, PROVENANCE, EVENT = "https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1", "urn:qqloan:event:1"
+STATEMENT = "https://in-toto.io/Statement/v1"
+PROVENANCE, POLICY, EVENT = "https://slsa.dev/provenance/v1", "urn:qqloan:policy:1", "urn:qqloan:event:1"  # a run, a proposed policy, what happened to one of them
 BUILD = "urn:qqloan:run:1"
+CHUNK = 1 << 20
 FORMAT = Path(__file__).with_name("format.md")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One manifest of the chain: a run, or an event about one. ``digest`` is that of its file."""
+    """One manifest of the chain: a run, a proposed policy, or an event about one of them. ``digest`` is that of its file."""
 
     sequence: int
     digest: str
     document: dict
 
     @property
+    def kind(self) -> str:
+        """run, policy, or the kind of event."""
+        return {PROVENANCE: "run", POLICY: "policy"}.get(self.document["predicateType"]) or self.event["kind"]
+
+    @property
     def event(self) -> dict | None:
-        """What happened to a run after it was sealed; None where the entry is a run."""
+        """What happened to a run or a policy later; None where the entry is one of those itself."""
         return self.document["predicate"]["event"] if self.document["predicateType"] == EVENT else None
 
     @property
-    def run_id(self) -> str:
-        return self.event["run_id"] if self.event is not None else self.document["predicate"]["runDetails"]["metadata"]["invocationId"]
+    def policy(self) -> dict:
+        """What a proposed policy says of itself."""
+        return self.document["predicate"]["policy"]
+
+    @property
+    def name(self) -> str:
+        """The run's id, or of a policy the number of its entry; of an event that of what it is about."""
+        if self.event is not None:
+            return self.document["subject"][0]["name"]
+        return str(self.sequence) if self.kind == "policy" else self.document["predicate"]["runDetails"]["metadata"]["invocationId"]
 
     @property
     def chain(self) -> dict:
@@ -44,7 +60,7 @@ class Entry:
 
     @property
     def files(self) -> dict[str, str]:
-        """Digest of every file of the run, by name; none of an event, whose subject is the run's manifest."""
+        """Digest of every file of a run or a policy, by name; none of an event, whose subject is a manifest."""
         return {} if self.event is not None else {subject["name"]: subject["digest"]["sha256"] for subject in self.document["subject"]}
 
     def stored(self, digest: str) -> str:
@@ -82,7 +98,7 @@ class Archive:
             content = path.read_bytes()
             document = json.loads(content)
             found = Entry(sequence, hashlib.sha256(content).hexdigest(), document)
-            found.run_id, found.chain, found.files  # noqa: B018  every part that is relied on is there
+            found.kind, found.name, found.chain, found.files  # noqa: B018  every part that is relied on is there
             return found
         except (OSError, ValueError, KeyError, TypeError):
             raise IntegrityError("manifest-broken", "the manifest is missing or cannot be read", str(path.relative_to(self.root)), "Take the archive from where it was kept.") from None
@@ -92,16 +108,16 @@ class Archive:
             yield self.entry(sequence)
 
     def runs(self) -> list[Entry]:
-        return [entry for entry in self.entries() if entry.event is None]
+        return [entry for entry in self.entries() if entry.kind == "run"]
 
     def events(self, run_id: str, kind: str) -> list[Entry]:
         """What happened to a run, in order."""
-        return [entry for entry in self.entries() if entry.event is not None and entry.event["kind"] == kind and entry.run_id == run_id]
+        return [entry for entry in self.entries() if entry.event is not None and entry.kind == kind and entry.name == run_id]
 
     def find(self, run_id: str) -> Entry:
         """The entry of a run, by its id or the beginning of one."""
         runs = self.runs()
-        found = [entry for entry in runs if entry.run_id == run_id] or [entry for entry in runs if entry.run_id.startswith(run_id)]
+        found = [entry for entry in runs if entry.name == run_id] or [entry for entry in runs if entry.name.startswith(run_id)]
         if len(found) != 1:
             raise UsageError("run-not-in-archive", f"{'no run' if not found else 'more than one run'} of the archive is called {run_id}", str(self.root), "qqloan audit ARCHIVE lists them.")
         return found[0]
@@ -171,6 +187,46 @@ def adding(root: Path, notes=None) -> Iterator[tuple[Archive, Path, int]]:
                 os.replace(at, root)
         else:
             remove(at if first else begun)
+
+
+def brought_by(entries: Iterable[Entry]) -> dict[str, int]:
+    """By digest of a content: the entry that brought it."""
+    return {digest: sequence for entry in entries for digest, sequence in entry.chain["objects"].items()}
+
+
+def bring(path: Path, objects: Path, brought: dict[str, int], to=None) -> tuple[str, str]:
+    """Copies a file into ``objects`` under its digest, in one reading, or what encryption for ``to`` makes of it under its own. Gives both
+    digests. What an entry before has is not kept twice."""
+    beside = objects / f".{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
+    total = hashlib.sha256()
+    with open(path, "rb") as source, open(beside, "wb") as target:
+        while chunk := source.read(CHUNK):
+            total.update(chunk)
+            if to is None:
+                target.write(chunk)
+    digest = name = total.hexdigest()
+    if digest in brought:
+        beside.unlink()
+        return digest, name
+    if to is not None:
+        secrecy.encrypt(path, beside, to)
+        name = sha256(beside)
+    os.chmod(beside, 0o444)
+    os.replace(beside, objects / name)
+    return digest, name
+
+
+def written(archive: Archive, begun: Path, sequence: int, subject: list[dict], kind: str, predicate: dict, objects: dict[str, int], private_key: Path | None) -> None:
+    """The manifest of an entry that is no run, into the folder ``begun``, signed where there is a key."""
+    manifest = begun / "manifest.json"
+    previous = archive.entry(sequence - 1).digest if sequence > 1 else None
+    write_json(manifest, {
+        "_type": STATEMENT, "subject": subject, "predicateType": kind,
+        "predicate": {**predicate, "qqloan_chain": {"sequence": sequence, "previous": previous, "format_sha256": sha256(FORMAT), "objects": dict(sorted(objects.items()))}},
+    })
+    os.chmod(manifest, 0o444)
+    if private_key is not None:
+        sign(manifest, private_key)
 
 
 def _mend_head(archive: Archive, last: int) -> None:

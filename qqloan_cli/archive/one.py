@@ -118,11 +118,11 @@ class Small:
 def decision_of(con, archive: Archive, entry: Entry, application_id: str, scratch: Path) -> dict:
     """Its row of decisions.parquet, of which only the row groups that may have it are read."""
     if "decisions.parquet" not in entry.files:
-        raise UsageError("run-undecided", "the run was sealed without decisions", entry.run_id, "Replay it whole.")
+        raise UsageError("run-undecided", "the run was sealed without decisions", entry.name, "Replay it whole.")
     path = scratch / "decisions.parquet"
     path.unlink(missing_ok=True)
     archive.fetch(entry, "decisions.parquet", path)
     found = con.sql(f"SELECT * FROM read_parquet({literal(str(path))}) WHERE application_id = {literal(application_id)}").to_arrow_table().to_pylist()
     if not found:
-        raise UsageError("application-not-found", "the run decided no such application", entry.run_id, "qqloan sql lists a run's applications.")
+        raise UsageError("application-not-found", "the run decided no such application", entry.name, "qqloan sql lists a run's applications.")
     return found[0]

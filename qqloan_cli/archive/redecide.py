@@ -48,7 +48,7 @@ def redecide(archive: Archive, entry: Entry, scratch: Path, policy: Path | None,
     """``policy``: a configuration folder; its own model is used unless ``model`` names another. Raises ConfigError where either is wrong."""
     run = furnished(archive, entry, scratch / "run", everything=True)
     if "decisions.parquet" not in entry.files:
-        raise UsageError("run-undecided", "the run was sealed without decisions", entry.run_id, "Archive a run that is whole.")
+        raise UsageError("run-undecided", "the run was sealed without decisions", entry.name, "Archive a run that is whole.")
     before = scratch / "before.parquet"
     shutil.copyfile(run.file("decisions"), before)
     stages = chain.named(set(run.document["sealed"]["stages"]) - {"offers", "cost_table"})

@@ -79,7 +79,7 @@ def sealed_document(archive: Archive, entry: Entry, root: Path) -> dict:
     document = json.loads((root / ".sealed.json").read_text(encoding="utf-8"))
     (root / ".sealed.json").unlink()
     if "intake" not in document["stages"]:
-        raise UsageError("run-without-intake", "the run never took a lender's files in", entry.run_id, "Archive a run that is whole.")
+        raise UsageError("run-without-intake", "the run never took a lender's files in", entry.name, "Archive a run that is whole.")
     if document["key_id"] != secret.fingerprint(secret.load()):
         raise ConfigError("key-differs", "the run was made with another key", "QQLOAN_KEY_FILE", "Name the key file that it was made with.")
     document["history"] = [str(root / "history" / str(number)) for number in range(len(document.get("history") or ()))]

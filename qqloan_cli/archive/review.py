@@ -40,7 +40,7 @@ def cases(archive: Archive, entry: Entry, policy: ReviewPolicy, scratch: Path) -
     finally:
         con.close()
     said: dict[str, list[dict]] = {}
-    for event in archive.events(entry.run_id, KIND):
+    for event in archive.events(entry.name, KIND):
         said.setdefault(event.event["application_id"], []).append(event.event)
     return [Case(row["application_id"], row["refer_to"], row["reason_codes"], row["pd"], *standing(said.get(row["application_id"], []), policy), said.get(row["application_id"], [])) for row in rows]
 
@@ -84,13 +84,7 @@ def decide(
         raise UsageError("review-exception-end", f"an exception ends on a date within {policy.exception_days} days", "--until", "Name the date.")
     event = {
         "kind": KIND, "application_id": application_id, "decision": decision, "amount_fen": None if amount_yuan is None else amount_yuan * 100, "by": by.strip(), "reason": reason,
-        "text": text.strip(), "until": until.isoformat() if until else None, "at": at.isoformat(timespec="seconds"),
+        "text": text.strip(), "until": until.isoformat() if until else None,
     }
-
-    def may_be(now: Archive) -> None:
-        earlier = [found.event["at"] for found in now.entries() if found.event is not None]
-        if earlier and event["at"] < max(earlier):
-            raise UsageError("clock-set-back", f"the clock stands at {event['at']}, before the last entry of {max(earlier)}", str(root), "Set the clock right.")
-
-    append(root, entry, event, private_key, may_be)
+    append(root, entry, event, at, private_key)
     return next(case for case in cases(archive, entry, policy, scratch) if case.application_id == application_id)

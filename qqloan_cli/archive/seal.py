@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli.archive import secrecy
-from qqloan_cli.archive.layout import FORMAT, Archive, Entry, adding
+from qqloan_cli.archive.layout import FORMAT, Archive, Entry, adding, bring, brought_by
 from qqloan_cli.archive.signing import sign
 from qqloan_cli.archive.statement import of_tables, run_id, statement
 from qqloan_cli.engine.files import digest_folder, only_writer, sha256, write_json
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import IntegrityError, UsageError
 
-CHUNK = 1 << 20
 HISTORY = ("run.json", "decisions.parquet", "keys")  # what later runs read of an earlier one
 
 
@@ -38,13 +36,13 @@ def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to
         if digest_folder(run.config_dir) != run.document["config_digest"]:
             raise IntegrityError("run-altered", "the configuration is not what the run was made under", str(run.config_dir), "Run it again under this configuration.")
         before = list(store.entries())
-        here = [entry for entry in before if entry.event is None and entry.run_id == run_id(run)]
+        here = [entry for entry in before if entry.kind == "run" and entry.name == run_id(run)]
         if here:
             return Sealed(here[0], len(here[0].files), 0, 0, True)
-        brought = {digest: sequence for entry in before for digest, sequence in entry.chain["objects"].items()}
+        brought = brought_by(before)
         files = _files(run)
         with ThreadPoolExecutor(2) as pool:
-            stored = dict(zip(files, pool.map(lambda item: _store(item[1], begun / "objects", brought, to if item[0].startswith(secrecy.PERSONAL) else None), files.items())))
+            stored = dict(zip(files, pool.map(lambda item: bring(item[1], begun / "objects", brought, to if item[0].startswith(secrecy.PERSONAL) else None), files.items())))
         digests = {name: digest for name, (digest, _) in stored.items()}
         encrypted = {digest: made for entry in before for digest, made in entry.chain.get("encrypted", {}).items() if digest in digests.values()}
         encrypted |= {digest: {"format": secrecy.FORMAT, "stored_sha256": name} for digest, name in stored.values() if name != digest and digest not in brought}
@@ -74,25 +72,3 @@ def _files(run: Run) -> dict[str, Path]:
             for path in sorted(there.glob("*.parquet")) if there.is_dir() else [there] if there.is_file() else []:
                 found[f"history/{number}/{path.relative_to(folder).as_posix()}"] = path
     return found
-
-
-def _store(path: Path, objects: Path, brought: dict[str, int], to) -> tuple[str, str]:
-    """Copies a file into ``objects`` under its digest, in one reading, or what encryption for ``to`` makes of it under its own. Gives both
-    digests. What an entry before has is not kept twice."""
-    beside = objects / f".{hashlib.sha256(str(path).encode()).hexdigest()[:16]}"
-    total = hashlib.sha256()
-    with open(path, "rb") as source, open(beside, "wb") as target:
-        while chunk := source.read(CHUNK):
-            total.update(chunk)
-            if to is None:
-                target.write(chunk)
-    digest = name = total.hexdigest()
-    if digest in brought:
-        beside.unlink()
-        return digest, name
-    if to is not None:
-        secrecy.encrypt(path, beside, to)
-        name = sha256(beside)
-    os.chmod(beside, 0o444)
-    os.replace(beside, objects / name)
-    return digest, name

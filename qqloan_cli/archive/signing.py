@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from qqloan_cli.engine.files import write_json
@@ -18,22 +19,54 @@ def pre_authentication(payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(PAYLOAD), PAYLOAD.encode(), len(payload), payload)
 
 
-def sign(manifest: Path, private_key: Path) -> None:
-    """Writes signature.json beside the manifest. Raises UsageError where the key is no Ed25519 private key in PEM."""
+def read_private(path: Path):
+    """Raises UsageError where the file is no Ed25519 private key in PEM."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(private_key.read_bytes(), None)
+        key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError("key-unusable", "the file is no Ed25519 private key in PEM without a passphrase", str(private_key), "openssl genpkey -algorithm ed25519 -out FILE makes one.")
-    payload = manifest.read_bytes()
+        raise UsageError("key-unusable", "the file is no Ed25519 private key in PEM without a passphrase", str(path), "qqloan policy key FILE makes one.")
+    return key
+
+
+def make_private(path: Path) -> None:
+    """A new Ed25519 private key in PEM at ``path``, for its owner's eyes alone. Raises UsageError where something stands there."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError("key-exists", "something stands under this name", str(path), "A key is never written over; choose another.") from None
+    with os.fdopen(handle, "wb") as file:
+        file.write(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def sign(manifest: Path, private_key: Path) -> None:
+    """Writes signature.json beside the manifest."""
+    key, payload = read_private(private_key), manifest.read_bytes()
     write_json(manifest.with_name("signature.json"), {
         "payloadType": PAYLOAD, "payload": base64.b64encode(payload).decode(),
         "signatures": [{"keyid": _name(key.public_key()), "sig": base64.b64encode(key.sign(pre_authentication(payload))).decode()}],
     })
+
+
+def public_of(private) -> str:
+    """The public key of a private one, as the line inside its PEM file."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return base64.b64encode(private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+def public_from(line: str):
+    """The public key of such a line."""
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return load_der_public_key(base64.b64decode(line))
 
 
 def _name(public) -> str:

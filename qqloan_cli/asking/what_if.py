@@ -26,39 +26,39 @@ class Change(NamedTuple):
     literal: str
 
 
-def read_change(text: str) -> Change:
+def read_change(text: str, where: str = "--what-if") -> Change:
     """``NAME=VALUE``: a column of applicants, links, verify, income, credit or social, alone where only one has it, else TABLE.NAME; money
     in yuan, without _fen; nothing after = is a missing value."""
     name, sign, value = text.partition("=")
     if not sign:
-        raise UsageError("change-wrong", f"{text!r} is not NAME=VALUE", "--what-if", "Write it like monthly_income=30000, or utilisation= for a missing value.")
+        raise UsageError("change-wrong", f"{text!r} is not NAME=VALUE", where, "Write it like monthly_income=30000, or utilisation= for a missing value.")
     named, _, column = name.strip().rpartition(".")
     known = [(table, c) for table in question.TABLES for c in CONTRACTS[table].columns if c.name not in _KEYS and not c.personal and not c.type.endswith("]")]
     found = [(table, c) for table, c in known if c.name.removesuffix("_fen") == column.removesuffix("_fen") and named in ("", table)]
     if not found:
         near = difflib.get_close_matches(column, [c.name.removesuffix("_fen") for _, c in known], 3)
-        raise UsageError("change-unknown", f"nothing that counts is called {name.strip()!r}", "--what-if", f"Near: {', '.join(near)}." if near else "qqloan features and qqloan rule --facts list what counts.")
+        raise UsageError("change-unknown", f"nothing that counts is called {name.strip()!r}", where, f"Near: {', '.join(near)}." if near else "qqloan features and qqloan rule --facts list what counts.")
     if len(found) > 1:
-        raise UsageError("change-ambiguous", f"{column} stands in {' and '.join(table for table, _ in found)}", "--what-if", f"Write {found[0][0]}.{column}=VALUE.")
+        raise UsageError("change-ambiguous", f"{column} stands in {' and '.join(table for table, _ in found)}", where, f"Write {found[0][0]}.{column}=VALUE.")
     table, c = found[0]
-    return Change(table, c.name, _literal(c, value.strip()))
+    return Change(table, c.name, _literal(c, value.strip(), where))
 
 
-def _literal(column, value: str) -> str:
+def _literal(column, value: str, where: str) -> str:
     from qqloan_cli.engine.session import literal
 
     if value == "":
         return "NULL"
     if column.type == "BOOLEAN":
         if value.lower() not in ("true", "false"):
-            raise UsageError("change-wrong", f"{column.name} is true or false", "--what-if", f"Write {column.name}=true.")
+            raise UsageError("change-wrong", f"{column.name} is true or false", where, f"Write {column.name}=true.")
         return value.lower()
     if column.type in ("VARCHAR", "DATE", "TIMESTAMP"):
         return literal(value)
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise UsageError("change-wrong", f"{column.name} is a number", "--what-if", f"Write {column.name.removesuffix('_fen')}=1234.") from None
+        raise UsageError("change-wrong", f"{column.name} is a number", where, f"Write {column.name.removesuffix('_fen')}=1234.") from None
     if column.name.endswith("_fen"):
         number *= 100
     return str(number if column.type in ("DOUBLE",) or column.type.startswith("DECIMAL") else int(number))
@@ -74,7 +74,7 @@ def what_if(run: Run, application_id: str, bucket: int, changes: list[Change]) -
             SELECT application_id || '#' || side AS candidate_id, application_id, requested_amount_fen AS asks_fen, term_months, product
             FROM all_applicants, (VALUES ('0'), ('1')) sides(side) WHERE application_id = ?
         """, [application_id])
-        updates = [f"UPDATE \"{change.table}\" SET \"{change.column}\" = CAST({change.literal} AS {_type(change)}) WHERE application_id LIKE '%#1'" for change in changes]
+        updates = [f"UPDATE \"{change.table}\" SET \"{change.column}\" = CAST({change.literal} AS {type_of(change)}) WHERE application_id LIKE '%#1'" for change in changes]
         question.put(task, updates)
         sides = {}
         for side, name in (("0", "before"), ("1", "after")):
@@ -86,5 +86,5 @@ def what_if(run: Run, application_id: str, bucket: int, changes: list[Change]) -
         return sides
 
 
-def _type(change: Change) -> str:
+def type_of(change: Change) -> str:
     return next(c.type for c in CONTRACTS[change.table].columns if c.name == change.column)

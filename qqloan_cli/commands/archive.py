@@ -32,8 +32,8 @@ def archive(
     if head:
         print(sealed.entry.digest)
     if sealed.already:
-        said.say(f"{sealed.entry.run_id} was sealed already, as entry {sealed.entry.sequence}")
+        said.say(f"{sealed.entry.name} was sealed already, as entry {sealed.entry.sequence}")
     else:
-        said.say(f"{sealed.entry.run_id} sealed as entry {sealed.entry.sequence}: {sealed.files:,} files, {sealed.new_objects:,} of them new ({sealed.new_bytes / 1e6:,.1f} MB); head {sealed.entry.digest}")
-    said.next_step(f"qqloan audit {to}, or qqloan replay {to} {sealed.entry.run_id}")
+        said.say(f"{sealed.entry.name} sealed as entry {sealed.entry.sequence}: {sealed.files:,} files, {sealed.new_objects:,} of them new ({sealed.new_bytes / 1e6:,.1f} MB); head {sealed.entry.digest}")
+    said.next_step(f"qqloan audit {to}, or qqloan replay {to} {sealed.entry.name}")
     return 0

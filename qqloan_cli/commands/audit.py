@@ -23,11 +23,11 @@ def audit(
     formats.known(format)
     found = look(Archive.open(archive), public_key, head)
     runs = [
-        {"run_id": e.run_id, "sequence": e.sequence, "as_of": e.document["predicate"]["buildDefinition"]["externalParameters"]["as_of"], "files": len(e.files),
+        {"run_id": e.name, "sequence": e.sequence, "as_of": e.document["predicate"]["buildDefinition"]["externalParameters"]["as_of"], "files": len(e.files),
          "manifest_sha256": e.digest, "signed": found.signed.get(e.sequence, False)}
-        for e in found.entries if e.event is None
+        for e in found.entries if e.kind == "run"
     ]
-    events = [{"kind": e.event["kind"], "sequence": e.sequence, "run_id": e.run_id, "manifest_sha256": e.digest, "signed": found.signed.get(e.sequence, False)} for e in found.entries if e.event is not None]
+    events = [{"kind": e.kind, "sequence": e.sequence, "about": e.name, "manifest_sha256": e.digest, "signed": found.signed.get(e.sequence, False)} for e in found.entries if e.kind != "run"]
     if format == "json":
         print(json.dumps({
             "schema_version": console.SCHEMA_VERSION, "ok": not found.findings, "head": found.entries[-1].digest if found.entries else None, "runs": runs, "events": events,
@@ -39,7 +39,7 @@ def audit(
         ], "Sealed runs", [False, True, False, True, False, False])
         if events:
             kinds = sorted({event["kind"] for event in events})
-            formats.draw(["what", "entries"], [[kind, f"{sum(event['kind'] == kind for event in events):,}"] for kind in kinds], "What happened to them since", [False, True])
+            formats.draw(["what", "entries"], [[kind, f"{sum(event['kind'] == kind for event in events):,}"] for kind in kinds], "What else is chained", [False, True])
         if found.findings:
             formats.draw(["finding", "where", "why"], [list(finding) for finding in found.findings[:50]], f"{len(found.findings):,} findings", [False] * 3)
     said = console.current()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import os
 import time
 from pathlib import Path
 
@@ -26,28 +28,49 @@ def as_share(text: str | None) -> float | None:
 def begin(
     inputs: list[Path], out: Path, as_of: datetime.date, *, source: str | None, config: Path | None, history: list[Path],
     max_quarantine: str | None, workers: int, resume: bool, dry_run: bool, whole: bool, spark: str | None = None,
+    policies: Path | None = None, draft: bool = False,
 ):
     """Makes a run of ``inputs``, to its end where ``whole``; None after a dry run."""
-    from qqloan_cli import chain
-    from qqloan_cli.engine.build import building, request
-    from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.engine.build import request
 
     said = console.current()
-    home = config_dir(config)
     share = as_share(max_quarantine)
-    asked = request(inputs, as_of, home, source, history)
-    if dry_run:
-        size = sum(size for _, size, _ in asked["inputs"])
-        said.say(f"would read {len(asked['inputs'])} files ({size / 1e6:,.1f} MB) with {home} as of {as_of} into {out}")
-        return None
-    with building(out, asked, home, said, resume) as made:
+    with _policy(policies, config, as_of, draft) as (home, stands):
+        asked = {**request(inputs, as_of, home, source, history), "policy": stands}
+        if dry_run:
+            size = sum(size for _, size, _ in asked["inputs"])
+            said.say(f"would read {len(asked['inputs'])} files ({size / 1e6:,.1f} MB) with {home} as of {as_of} into {out}")
+            return None
+        return _made(asked, home, inputs, out, source, share, workers, resume, whole, spark)
+
+
+@contextlib.contextmanager
+def _policy(policies: Path | None, config: Path | None, as_of: datetime.date, draft: bool):
+    """(configuration folder, what run.json says of how it stands)."""
+    from qqloan_cli.policy.home import config_dir
+
+    if policies is None:
+        yield config_dir(config), {"state": "draft" if draft else "unmanaged"}
+        return
+    from qqloan_cli.archive.standing import standing
+
+    named = config or (Path(os.environ["QQLOAN_CONFIG"]) if os.environ.get("QQLOAN_CONFIG") else None)
+    with standing(policies, config_dir(named) if named else None, as_of, draft) as found:
+        yield found
+
+
+def _made(asked: dict, home: Path, inputs: list[Path], out: Path, source: str | None, share: float | None, workers: int, resume: bool, whole: bool, spark: str | None):
+    from qqloan_cli import chain
+    from qqloan_cli.engine.build import building
+
+    with building(out, asked, home, console.current(), resume) as made:
         settings = {}
         if "intake" not in made.document["stages"]:
             settings = _intake(made, inputs, source, share, workers, whole, spark)
         if whole:
             from qqloan_cli.engine.walk import walk
 
-            walk(made, chain.stages(), workers, said, spark, settings)
+            walk(made, chain.stages(), workers, console.current(), spark, settings)
     return made
 
 

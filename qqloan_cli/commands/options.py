@@ -16,6 +16,8 @@ Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT", help="Files, fold
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder, made whole or not at all.", show_default=False)]
 AsOf = Annotated[str, typer.Option("--as-of", metavar="DATE", help="The date of the decisions: nothing later is looked at.", show_default=False)]
 Config = Annotated[Optional[Path], typer.Option("--config", help="Configuration folder (default: QQLOAN_CONFIG, ./configs, the shipped one).", show_default=False)]
+Policies = Annotated[Optional[Path], typer.Option("--policies", metavar="BOOK", help="A book of policies (qqloan policy): the one in force on the as-of date decides, and no other unless --draft.", show_default=False, envvar="QQLOAN_POLICIES")]
+Draft = Annotated[bool, typer.Option("--draft", help="Try a policy out that nobody has released; every decision says so.")]
 Workers = Annotated[Optional[int], typer.Option("--workers", "-w", min=1, help="Buckets done side by side (default: the cores).", show_default=False, envvar="QQLOAN_WORKERS")]
 Source = Annotated[Optional[str], typer.Option("--source", help="Mapping in configs/sources/ (default: found by the files' own headers).", show_default=False)]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it, though something that stands is lost.")]
@@ -23,11 +25,11 @@ Format = Annotated[str, typer.Option("--format", help="The summary as table or j
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
 
 
-def as_date(text: str) -> datetime.date:
+def as_date(text: str, option: str = "--as-of") -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise UsageError("date-wrong", f"{text!r} is not a date", "--as-of", "Write it as 2026-11-24.") from None
+        raise UsageError("date-wrong", f"{text!r} is not a date", option, "Write it as 2026-11-24.") from None
 
 
 def as_workers(number: int | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from pathlib import Path
@@ -17,7 +18,7 @@ def replay(
     archive: Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive's folder.", show_default=False)],
     run_ids: Annotated[list[str], typer.Argument(metavar="RUN_ID", help="A run of it, as qqloan audit lists them; with --policy or --model several, for several months.", show_default=False)],
     application: Annotated[Optional[str], typer.Option("--application", metavar="ID", help="One application alone: seconds, whatever the size of the run.", show_default=False)] = None,
-    policy: Annotated[Optional[Path], typer.Option("--policy", metavar="CONFIG", help="Decide the book anew under this configuration, and say what changes.", show_default=False)] = None,
+    policy: Annotated[Optional[str], typer.Option("--policy", metavar="CONFIG", help="Decide the book anew under this configuration (a folder, or BOOK:N of qqloan policy), and say what changes.", show_default=False)] = None,
     model: Annotated[Optional[Path], typer.Option("--model", metavar="MODEL", help="Decide the book anew by this model, and say what changes.", show_default=False)] = None,
     why: Annotated[bool, typer.Option("--why", help="Of two runs and one --application: what in date, data, model, policy and code made the difference.")] = False,
     workers: Workers = None,
@@ -33,7 +34,10 @@ def replay(
     formats.known(format)
     store, talk = Archive.open(archive), console.current()
     if policy is not None or model is not None:
-        return _anew(store, run_ids, policy, model, application, as_workers(workers), format)
+        from qqloan_cli.commands.policy import folder_of
+
+        with folder_of(policy) if policy is not None else contextlib.nullcontext() as config:
+            return _anew(store, run_ids, config, model, application, as_workers(workers), format)
     if why:
         if len(run_ids) != 2 or application is None:
             raise UsageError("why-needs-two", "--why compares two runs of one application", "RUN_ID", "qqloan replay ARCHIVE RUN_ID RUN_ID --application ID --why")
@@ -46,13 +50,13 @@ def replay(
             from qqloan_cli.archive.one import replay_one
 
             found = replay_one(store, entry, application, Path(scratch))
-            said = [event.event for event in store.events(entry.run_id, "review") if event.event["application_id"] == application]
-            document = {"run_id": entry.run_id, "application_id": application, "decision": found.decision, "tables": found.tables, "reviews": said}
+            said = [event.event for event in store.events(entry.name, "review") if event.event["application_id"] == application]
+            document = {"run_id": entry.name, "application_id": application, "decision": found.decision, "tables": found.tables, "reviews": said}
         else:
             from qqloan_cli.archive.replay import replay as whole
 
             found = whole(store, entry, Path(scratch), as_workers(workers), talk)
-            document = {"run_id": entry.run_id, "files": found.files, "identical_files": found.identical, "otherwise_written": found.otherwise_written}
+            document = {"run_id": entry.name, "files": found.files, "identical_files": found.identical, "otherwise_written": found.otherwise_written}
     talk.close()
     document |= {
         "identical": not found.parted, "first_parted": found.parted[0].table if found.parted else None,
@@ -73,14 +77,13 @@ def _anew(store, run_ids: list[str], policy: Path | None, model: Path | None, ap
 
     if application is not None:
         raise UsageError("whole-book-only", "--policy and --model decide a whole book", "--application", "qqloan explain RUN APPLICATION --what-if changes one.")
-    for option, folder, inside in (("--policy", policy, "rules.toml"), ("--model", model, "model.json")):
-        if folder is not None and not (folder / inside).is_file():
-            raise UsageError("folder-wrong", f"there is no {inside} in it", f"{option} {folder}", "Name a configuration's folder, or a model's.")
+    if model is not None and not (model / "model.json").is_file():
+        raise UsageError("folder-wrong", "there is no model.json in it", f"--model {model}", "Name a model's folder.")
     said, found = console.current(), []
     for entry in [store.find(run_id) for run_id in run_ids]:
         with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
             anew = redecide(store, entry, Path(scratch), policy, model, workers, said)
-        found.append({"run_id": entry.run_id, "from_stage": anew.from_stage, "swapped": anew.swapped, "sums": anew.sums, "moved": anew.moved})
+        found.append({"run_id": entry.name, "from_stage": anew.from_stage, "swapped": anew.swapped, "sums": anew.sums, "moved": anew.moved})
     said.close()
     if format == "json":
         print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "runs": found, "all": swapped.together(found)}), ensure_ascii=False, indent=1))
@@ -97,7 +100,7 @@ def _why(store, run_ids: list[str], application: str, format: str) -> int:
     with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
         steps = [step._asdict() for step in why(store, first, second, application, Path(scratch))]
     if format == "json":
-        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "application_id": application, "runs": [first.run_id, second.run_id], "steps": steps}), ensure_ascii=False, indent=1))
+        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "application_id": application, "runs": [first.name, second.name], "steps": steps}), ensure_ascii=False, indent=1))
     else:
         replayed.show_why(application, steps)
     return 0

@@ -31,7 +31,7 @@ def _opened(archive: Path, run_id: str):
     entry = store.find(run_id)
     with tempfile.TemporaryDirectory(prefix="qqloan-review-") as scratch:
         if "config/review.toml" not in entry.files:
-            raise UsageError("review-without-policy", "the run was sealed without review.toml", entry.run_id, "Archive a run whose configuration has one.")
+            raise UsageError("review-without-policy", "the run was sealed without review.toml", entry.name, "Archive a run whose configuration has one.")
         store.fetch(entry, "config/review.toml", Path(scratch) / "review.toml")
         yield store, entry, load_review(Path(scratch)), Path(scratch)
 
@@ -52,9 +52,9 @@ def list(archive: ArchiveArgument, run_id: RunId, every: Annotated[bool, typer.O
     with _opened(archive, run_id) as (store, entry, policy, scratch):
         found = [case._asdict() for case in cases(store, entry, policy, scratch) if every or case.state != "decided"]
     if format == "json":
-        _json({"run_id": entry.run_id, "cases": found})
+        _json({"run_id": entry.name, "cases": found})
     else:
-        report.show_cases(found, entry.run_id)
+        report.show_cases(found, entry.name)
     return 0
 
 
@@ -155,9 +155,9 @@ def report(archive: ArchiveArgument, run_id: RunId, outcomes: Annotated[Path, ty
     with _opened(archive, run_id) as (store, entry, policy, scratch):
         rows = turned_out(cases(store, entry, policy, scratch), policy, scratch / "decisions.parquet", outcomes)
     if format == "json":
-        _json({"run_id": entry.run_id, "sides": rows})
+        _json({"run_id": entry.name, "sides": rows})
     else:
-        drawn.show_sides(rows, entry.run_id)
+        drawn.show_sides(rows, entry.name)
     return 0
 
 

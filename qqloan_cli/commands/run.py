@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from qqloan_cli.commands.options import AsOf, Config, DryRun, Inputs, Out, Source, Workers, as_date, as_workers
+from qqloan_cli.commands.options import AsOf, Config, Draft, DryRun, Inputs, Out, Policies, Source, Workers, as_date, as_workers
 
 
 def run(
@@ -16,6 +16,8 @@ def run(
     as_of: AsOf,
     source: Source = None,
     config: Config = None,
+    policies: Policies = None,
+    draft: Draft = False,
     history: Annotated[Optional[list[Path]], typer.Option("--history", help="An earlier run: for duplicates, velocity and exposure. May be repeated.", show_default=False)] = None,
     max_quarantine: Annotated[Optional[str], typer.Option("--max-quarantine", metavar="SHARE", help="More refused rows than this (2% or 0.02) of any input stop the run.", show_default=False)] = None,
     workers: Workers = None,
@@ -43,7 +45,7 @@ def run(
 
         raise UsageError("engine-unknown", f"--engine {engine} is not known", hint="Use local or spark.")
     made = begin(
-        inputs, out, as_date(as_of), source=source, config=config, history=history or [], max_quarantine=max_quarantine,
+        inputs, out, as_date(as_of), source=source, config=config, policies=policies, draft=draft, history=history or [], max_quarantine=max_quarantine,
         workers=as_workers(workers), resume=resume, dry_run=dry_run, whole=True, spark=spark,
     )
     if made is None:

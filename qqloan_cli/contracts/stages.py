@@ -276,7 +276,7 @@ LIMIT = Contract(
         C("pd", "DOUBLE", "probability of default"),
         C("rules_hit", "VARCHAR[]", "codes of every rule that hit"),
         C("rules_unknown", "VARCHAR[]", "codes of rules that a missing value left open"),
-        C("policy_version", "VARCHAR", "digest of the configuration, 12 characters"),
+        C("policy_version", "VARCHAR", "digest of the configuration, 12 characters; draft- before it where nobody released it"),
     ),
 )
 
@@ -415,7 +415,7 @@ DECISIONS = Contract(
         C("refer_to", "VARCHAR", "the desk that decides", null="not referred"),
         C("decide_by", "DATE", "working days from the as-of date, by product", "date"),
         C("funded_fen", "BIGINT", "funded", "fen", "not approved, or waiting for funds"),
-        C("policy_version", "VARCHAR", "digest of the configuration"),
+        C("policy_version", "VARCHAR", "digest of the configuration, draft- before it where nobody released it"),
         C("model_version", "VARCHAR", "digest of the model"),
     ),
 )

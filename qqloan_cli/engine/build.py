@@ -71,7 +71,7 @@ def _begun(hidden: Path, asked: dict, config: Path, events: Events) -> Run:
     write_json(hidden / ".request", asked)
     run = Run(hidden, {
         "schema_version": SCHEMA_VERSION, "as_of": asked["as_of"], "buckets": None, "inputs": [], "counts": {}, "source": asked["source"],
-        "history": asked["history"], "config_digest": asked["config"], "key_id": asked["key_id"],
+        "history": asked["history"], "config_digest": asked["config"], "policy": asked["policy"], "key_id": asked["key_id"],
         "code": {"qqloan": __version__, **_commit()}, "command": ["qqloan", *sys.argv[1:]],
         "libraries": {name: version for name, version in versions().items() if name != "qqloan"}, "stages": {}, "warnings": [], "digests": {}, "timings": {},
     })

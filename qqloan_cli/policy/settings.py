@@ -69,11 +69,8 @@ def _files(config_dir: Path, key: str) -> list[tuple[Path, str]]:
 
 def _walk(tree: Any, rest: str, way: list) -> tuple[Any, list]:
     """Follows ``rest``; names may have dots in them, so the longest is tried first. KeyError with the names there are."""
-    if isinstance(tree, dict):
-        steps = {str(name): (name, tree[name]) for name in tree}
-    elif isinstance(tree, list) and tree and isinstance(tree[0], dict):
-        steps = {str(next((item[n] for n in _NAMES if n in item), index)): (index, item) for index, item in enumerate(tree)}
-    else:
+    steps = entries(tree)
+    if steps is None:
         raise KeyError([])
     for name in sorted(steps, key=len, reverse=True):
         if rest == name:
@@ -84,6 +81,15 @@ def _walk(tree: Any, rest: str, way: list) -> tuple[Any, list]:
     if only is not None and isinstance(only[1], list):  # a file that is one list: its entries need not say so
         return _walk(only[1], rest, [*way, only[0]])
     raise KeyError(sorted(steps))
+
+
+def entries(tree: Any) -> dict[str, tuple[Any, Any]] | None:
+    """What stands in a table or in a list of tables, by what it is called, each with its key or place; None of anything else."""
+    if isinstance(tree, dict):
+        return {str(name): (name, tree[name]) for name in tree}
+    if isinstance(tree, list) and tree and isinstance(tree[0], dict):
+        return {str(next((item[n] for n in _NAMES if n in item), index)): (index, item) for index, item in enumerate(tree)}
+    return None
 
 
 def line_of(path: Path, way: list) -> int:

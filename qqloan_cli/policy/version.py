@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from qqloan_cli.engine.files import sha256
+from qqloan_cli.engine.files import digest_folder, sha256
 
 LENGTH = 12
 
@@ -18,3 +18,14 @@ def policy_version(config_dir: Path) -> str:
         if name.parts[0] != "model":
             total.update(f"{name.as_posix()}\0{sha256(path)}\n".encode())
     return total.hexdigest()[:LENGTH]
+
+
+def cited(config_dir: Path, stands: dict) -> str:
+    """As a decision cites it: a draft says that it is one."""
+    return ("draft-" if stands.get("state") == "draft" else "") + policy_version(config_dir)
+
+
+def model_version(config_dir: Path) -> str | None:
+    """The same of the model's folder; None where there is none."""
+    folder = config_dir / "model"
+    return digest_folder(folder)[:LENGTH] if folder.is_dir() else None

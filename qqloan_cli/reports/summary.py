@@ -9,6 +9,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.reasons import load_reasons
 from qqloan_cli.policy.scale import load_scale
+from qqloan_cli.policy.version import cited
 from qqloan_cli.reports import console, drift, formats
 from qqloan_cli.reports.money import yuan
 
@@ -42,7 +43,7 @@ def document(run: Run) -> dict:
     return {
         "schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "counts": run.document["counts"],
         "decisions": decisions, "reasons": reasons, "binding_caps": caps, "quarantine": refused, "warnings": run.document["warnings"], "drift": drifted,
-        "policy_version": run.document["config_digest"][:12], "seconds": round(sum(t["seconds"] for t in run.document["timings"].values()), 2),
+        "policy": {**run.document.get("policy", {}), "version": cited(run.config_dir, run.document.get("policy", {}))}, "seconds": round(sum(t["seconds"] for t in run.document["timings"].values()), 2),
     }
 
 
@@ -58,7 +59,7 @@ def show(run: Run, format: str = "table") -> None:
     formats.draw(
         ["decision", "applications", "amount (yuan)", "funded (yuan)", "mean pd", "mean all-in cost"],
         [[r["decision"], f"{r['applications']:,}", yuan(r["amount_fen"]), yuan(r["funded_fen"]), shown(r["mean_pd"]), shown(r["mean_all_in_annual_cost"])] for r in found["decisions"]],
-        f"Decisions as of {run.document['as_of']}", [False] + [True] * 5,
+        f"Decisions as of {run.document['as_of']}, policy {_policy(found['policy'])}", [False] + [True] * 5,
     )
     formats.draw(
         ["decision", "reason", "applications", "in words"],
@@ -68,6 +69,11 @@ def show(run: Run, format: str = "table") -> None:
     if found["binding_caps"]:
         formats.draw(["binding cap", "approved"], [[r["binding_cap"] or "-", f"{r['applications']:,}"] for r in found["binding_caps"]], "What set the amount", [False, True])
     _drift(found["drift"])
+
+
+def _policy(policy: dict) -> str:
+    release = f" (release {policy['release']}, in force from {policy['effective']})" if "release" in policy else ""
+    return f"{policy['version']}{release}"
 
 
 def show_intake(run: Run, refused: list[dict] | None = None) -> None:
