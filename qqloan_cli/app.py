@@ -41,10 +41,12 @@ COMMANDS = (
     Entry("limit", "limit:limit", "Rules, limit, price: the decision.", UNDERWRITE),
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
     Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
-    Entry("archive", "archive:archive", "Seal a run: inputs, configuration, model and every table, chained.", PROVE),
+    Entry("archive", "archive:app", "Seal a run: inputs, configuration, model and every table, chained; holds and retention.", PROVE),
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),
     Entry("review", "review:app", "People's decisions on referred applications, chained to the run.", PROVE),
+    Entry("erase", "erase:erase", "Take one person's raw data out of an archive.", PROVE),
+    Entry("rekey", "rekey:rekey", "An earlier run's hashes under a new key, for --history.", PROVE),
     Entry("policy", "policy:app", "Policies: proposed, signed, in force from a date, tested, rolled back.", PROVE),
     Entry("explain", "explain:explain", "One application's way through the house.", LOOK),
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
@@ -96,9 +98,16 @@ def with_common_options(function: Callable) -> Callable:
     return wrapped
 
 
-def group(name: str, help: str, *functions: Callable) -> typer.Typer:
-    """A command of commands, such as ``qqloan source check``; every one has the common options."""
-    app = typer.Typer(name=name, help=help, no_args_is_help=True, add_completion=False)
+def group(name: str, help: str, *functions: Callable, otherwise: str | None = None) -> typer.Typer:
+    """A command of commands, such as ``qqloan source check``; every one has the common options. ``otherwise``: the one that is meant where
+    none is named."""
+
+    class Group(TyperGroup):
+        def parse_args(self, ctx, args):
+            named = not args or args[0] in self.commands or args[0] == "--help"
+            return super().parse_args(ctx, args if named or otherwise is None else [otherwise, *args])
+
+    app = typer.Typer(name=name, cls=Group, help=help, no_args_is_help=True, add_completion=False)
     for function in functions:
         app.command(function.__name__.replace("_", "-"))(with_common_options(function))
     return app

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli.archive import signing
-from qqloan_cli.archive.layout import EVENT, POLICY, PROVENANCE, STATEMENT, Archive, Entry
+from qqloan_cli.archive.layout import EVENT, POLICY, PROVENANCE, STATEMENT, Archive, Entry, objects_of
 from qqloan_cli.engine.files import sha256
 from qqloan_cli.errors import IntegrityError
 
@@ -44,7 +44,7 @@ def audit(archive: Archive, public_key: Path | None = None, head: str | None = N
                 findings.append(Finding("signature-wrong", _name(root, folder / "signature.json"), "it is not over this manifest, or by another key"))
         elif public is not None:
             findings.append(Finding("signature-wrong", _name(root, folder / "manifest.json"), "the entry is not signed"))
-    objects = {f"chain/{brought:06d}/objects/{entry.stored(digest)}": entry.stored(digest) for entry in entries for digest, brought in entry.chain["objects"].items()}
+    objects, gone = objects_of(entries)
     names = {entry.stored(digest): name for entry in reversed(entries) for name, digest in entry.files.items()}
     for entry in entries:
         if not set(entry.files.values()) <= set(entry.chain["objects"]):
@@ -69,7 +69,9 @@ def audit(archive: Archive, public_key: Path | None = None, head: str | None = N
     for name in sorted((expected | set(objects)) - set(there)):
         if not any(finding.where == name for finding in findings):
             findings.append(Finding("missing", name, f"the content of {names[objects[name]]}" if name in objects and objects[name] in names else "it belongs to every archive"))
-    for name in sorted(set(there) - expected - set(objects)):
+    for name in sorted(set(there) & gone):
+        notes.append(f"{name} was to be taken away, and erasing was interrupted; the next qqloan archive removes it")
+    for name in sorted(set(there) - expected - set(objects) - gone):
         if not any(finding.where == name for finding in findings):
             findings.append(Finding("added", name, "nothing in the chain names it"))
     if entries and "FORMAT.md" in there and sha256(there["FORMAT.md"]) != entries[0].chain["format_sha256"]:

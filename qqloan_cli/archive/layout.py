@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Iterable, Iterator
 
@@ -122,12 +123,24 @@ class Archive:
             raise UsageError("run-not-in-archive", f"{'no run' if not found else 'more than one run'} of the archive is called {run_id}", str(self.root), "qqloan audit ARCHIVE lists them.")
         return found[0]
 
+    @cached_property
+    def replaced(self) -> dict[str, tuple[Entry, str | None]]:
+        return replaced_in(self.entries())
+
+    def place_of(self, entry: Entry, digest: str) -> Path:
+        """Where the entry that names a content has it, as it was brought."""
+        return self.folder(entry.chain["objects"][digest]) / "objects" / entry.stored(digest)
+
     def fetch(self, entry: Entry, name: str, to: Path) -> None:
-        """Puts a run's file at ``to``, in the clear, after its digest was looked at. Raises IntegrityError where it is not what it was,
-        ConfigError where it is encrypted and the key is not there."""
-        digest = entry.files[name]
-        stored = entry.stored(digest)
-        source = self.folder(entry.chain["objects"][digest]) / "objects" / stored
+        """Puts a run's file at ``to``, in the clear, after its digest was looked at; where people were erased from it, what is left. Raises
+        IntegrityError where it is not what it was, UsageError where it was pruned, ConfigError where it is encrypted and the key is not there."""
+        digest, holder = entry.files[name], entry
+        if digest in self.replaced:
+            holder, digest = self.replaced[digest]
+            if digest is None:
+                raise UsageError("data-pruned", f"{name} was kept as long as it was to be, and pruned on {holder.event['at'][:10]}", f"entry {holder.sequence}", "What is left of the run is in its manifest.")
+        stored = holder.stored(digest)
+        source = self.place_of(holder, digest)
         altered = IntegrityError("object-altered", f"{name} is missing or not what was sealed", str(source.relative_to(self.root)), "qqloan audit ARCHIVE says what else is.")
         if not source.is_file() or source.is_symlink() or sha256(source) != stored:
             raise altered
@@ -172,6 +185,7 @@ def adding(root: Path, notes=None) -> Iterator[tuple[Archive, Path, int]]:
         if sequences != list(range(1, sequence)):
             raise IntegrityError("chain-broken", "an entry of the chain is missing", str(root), "qqloan audit ARCHIVE says which.")
         _mend_head(archive, sequence - 1)
+        take_away(archive)
         begun = at / "chain" / f".begun-{sequence:06d}"
         (begun / "objects").mkdir(parents=True)
         try:
@@ -185,13 +199,20 @@ def adding(root: Path, notes=None) -> Iterator[tuple[Archive, Path, int]]:
             write_head(archive, sequence)
             if first:
                 os.replace(at, root)
+            take_away(Archive(root))
         else:
             remove(at if first else begun)
 
 
 def brought_by(entries: Iterable[Entry]) -> dict[str, int]:
-    """By digest of a content: the entry that brought it."""
-    return {digest: sequence for entry in entries for digest, sequence in entry.chain["objects"].items()}
+    """By digest of a content: the entry that brought it last. What was pruned is not there to be named again."""
+    found: dict[str, int] = {}
+    for entry in entries:
+        found.update(entry.chain["objects"])
+        for digest, by in (entry.event or {}).get("replaced", {}).items():
+            if by is None:
+                found.pop(digest, None)
+    return found
 
 
 def bring(path: Path, objects: Path, brought: dict[str, int], to=None) -> tuple[str, str]:
@@ -216,17 +237,54 @@ def bring(path: Path, objects: Path, brought: dict[str, int], to=None) -> tuple[
     return digest, name
 
 
-def written(archive: Archive, begun: Path, sequence: int, subject: list[dict], kind: str, predicate: dict, objects: dict[str, int], private_key: Path | None) -> None:
+def written(archive: Archive, begun: Path, sequence: int, subject: list[dict], kind: str, predicate: dict, objects: dict[str, int], private_key: Path | None, encrypted: dict | None = None) -> None:
     """The manifest of an entry that is no run, into the folder ``begun``, signed where there is a key."""
     manifest = begun / "manifest.json"
     previous = archive.entry(sequence - 1).digest if sequence > 1 else None
     write_json(manifest, {
         "_type": STATEMENT, "subject": subject, "predicateType": kind,
-        "predicate": {**predicate, "qqloan_chain": {"sequence": sequence, "previous": previous, "format_sha256": sha256(FORMAT), "objects": dict(sorted(objects.items()))}},
+        "predicate": {**predicate, "qqloan_chain": {"sequence": sequence, "previous": previous, "format_sha256": sha256(FORMAT), "objects": dict(sorted(objects.items())), **({"encrypted": encrypted} if encrypted else {})}},
     })
     os.chmod(manifest, 0o444)
     if private_key is not None:
         sign(manifest, private_key)
+
+
+def objects_of(entries: list[Entry]) -> tuple[dict[str, str], set[str]]:
+    """(the objects that are to be there, with the digests of their bytes; those that were taken away), by their path in the archive."""
+    ever: dict[str, str] = {}  # path of every object that was brought
+    where: dict[str, str] = {}  # by digest, its path now
+    for entry in entries:
+        for digest, brought in entry.chain["objects"].items():
+            if brought == entry.sequence:
+                stored = entry.stored(digest)
+                where[digest] = f"chain/{brought:06d}/objects/{stored}"
+                ever[where[digest]] = stored
+    taken = replaced_in(entries)
+    needed = {taken[digest][1] if digest in taken else digest for entry in entries for digest in entry.files.values()}
+    needed |= {entry.event["people"] for entry in entries if "people" in (entry.event or {})}
+    there = {where[digest] for digest in needed if digest in where}
+    return {path: stored for path, stored in ever.items() if path in there}, set(ever) - there
+
+
+def replaced_in(entries: Iterable[Entry]) -> dict[str, tuple[Entry, str | None]]:
+    """By the digest of what was sealed: the last entry that took it away, and the digest of what that put in its place, if anything. What
+    was pruned and is sealed anew by a later run is there again; who was erased stays so."""
+    found: dict[str, tuple[Entry, str | None]] = {}
+    for entry in entries:
+        for digest, brought in entry.chain["objects"].items():
+            if brought == entry.sequence:
+                found.pop(digest, None)
+        if entry.event is not None:
+            found.update({digest: (entry, by) for digest, by in entry.event.get("replaced", {}).items()})
+    return found
+
+
+def take_away(archive: Archive) -> None:
+    """What a later entry took away is removed: at once, or by whoever comes next where a process was killed before it could."""
+    if archive.replaced:
+        for name in sorted(objects_of(list(archive.entries()))[1]):
+            (archive.root / name).unlink(missing_ok=True)
 
 
 def _mend_head(archive: Archive, last: int) -> None:

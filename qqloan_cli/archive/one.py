@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from qqloan_cli import chain
 from qqloan_cli.archive.differences import Difference, differences
+from qqloan_cli.archive.erase import erased_from
 from qqloan_cli.archive.layout import Archive, Entry, file_of
-from qqloan_cli.archive.replay import other_versions, sealed_document
+from qqloan_cli.archive.replay import OF_EVERYBODY, SUMS, other_versions, sealed_document
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.files import write_json
@@ -20,9 +21,6 @@ from qqloan_cli.engine.run import Run, bucket_of
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.walk import walk_alone
 from qqloan_cli.errors import UsageError
-
-NOT_AGAIN = {"keys", "links", "fund", "offers", "cost_table"}  # they take everybody, or what everybody left
-OF_EVERYBODY = ("score_bins", "cash_calendar")  # sums over applications
 
 
 class ReplayedOne(NamedTuple):
@@ -62,10 +60,12 @@ class Small:
 
     def __init__(self, archive: Archive, entry: Entry, person: str, scratch: Path, policy: Entry | None = None, model: Entry | None = None, as_of: str | None = None) -> None:
         self.archive, self.entry, self.person, self.scratch = archive, entry, person, scratch
+        if gone := erased_from(archive, entry).get(person):
+            raise UsageError("applicant-erased", f"the raw data was erased on {gone.event['at'][:10]}, so nothing can be worked out again", f"entry {gone.sequence}", "qqloan explain ARCHIVE APPLICATION --run-id RUN_ID shows what was decided.")
         self.policy, self.model = policy or entry, model or policy or entry
         self.document = sealed_document(archive, entry, scratch)
         self.bucket = bucket_of(person, self.document["buckets"])
-        self.stages = chain.named(set(self.document["stages"]) - NOT_AGAIN)
+        self.stages = chain.named(set(self.document["stages"]) - OF_EVERYBODY)
         self.document.update(buckets=1, stages={"intake": {"rows_in": 0, "rows_out": {}}}, digests={}, timings={}, warnings=[], history=[])
         if as_of is not None:
             self.document["as_of"] = as_of
@@ -73,7 +73,7 @@ class Small:
     @property
     def tables(self) -> list[str]:
         """What the stages make, in order, but for sums over applications."""
-        return [table for stage in self.stages for table in stage.writes if table not in OF_EVERYBODY]
+        return [table for stage in self.stages for table in stage.writes if table not in SUMS]
 
     def walk(self, con, root: Path) -> Run:
         """Takes the stages at ``root``."""

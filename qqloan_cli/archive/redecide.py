@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli import chain
+from qqloan_cli.archive.erase import erased_from, scrubbed
 from qqloan_cli.archive.layout import Archive, Entry
 from qqloan_cli.archive.replay import furnished
 from qqloan_cli.engine.build import finish
@@ -49,6 +50,9 @@ def redecide(archive: Archive, entry: Entry, scratch: Path, policy: Path | None,
     run = furnished(archive, entry, scratch / "run", everything=True)
     if "decisions.parquet" not in entry.files:
         raise UsageError("run-undecided", "the run was sealed without decisions", entry.name, "Archive a run that is whole.")
+    erased = erased_from(archive, entry)
+    if erased:
+        scrubbed(run, erased)
     before = scratch / "before.parquet"
     shutil.copyfile(run.file("decisions"), before)
     stages = chain.named(set(run.document["sealed"]["stages"]) - {"offers", "cost_table"})

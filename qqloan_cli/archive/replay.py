@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli import chain
 from qqloan_cli.archive.differences import Difference, differences
+from qqloan_cli.archive.erase import erased_from, scrubbed
 from qqloan_cli.archive.layout import Archive, Entry
 from qqloan_cli.engine import secret
 from qqloan_cli.engine.build import finish, versions
@@ -18,9 +20,14 @@ from qqloan_cli.engine.walk import walk
 from qqloan_cli.errors import ConfigError, UsageError
 
 
+# They take everybody, or what everybody left: where not everybody is there, they are taken as they were sealed.
+OF_EVERYBODY = frozenset({"keys", "links", "fund", "offers", "cost_table"})
+SUMS = ("score_bins", "cash_calendar")  # over applications
+
+
 class Replayed(NamedTuple):
     """``parted``: tables whose rows differ, in the order of the chain, each with what differs; ``otherwise_written``: files whose bytes
-    differ though their rows do not."""
+    differ though their rows do not; ``erased``: people whose raw data is gone, so that the others alone were worked out again."""
 
     entry: Entry
     files: int
@@ -28,10 +35,14 @@ class Replayed(NamedTuple):
     parted: list[Difference]
     otherwise_written: list[str]
     other_versions: dict[str, tuple[str, str]]
+    erased: int = 0
 
 
 def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) -> Replayed:
     """Raises ConfigError where the key is another, IntegrityError where an object is not what was sealed."""
+    erased = erased_from(archive, entry)
+    if erased:
+        return _of_the_others(archive, entry, set(erased), scratch, workers, events)
     run = furnished(archive, entry, scratch / "run", everything=False)
     done = run.document["sealed"]["stages"]
     stages = chain.named(done)
@@ -58,6 +69,39 @@ def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) 
                 otherwise += differing
     compared = [name for name in sealed if name in made or name in entry.files]
     return Replayed(entry, len(compared), sum(made.get(name) == sealed[name] for name in compared), parted, otherwise, other_versions(run.document))
+
+
+def _of_the_others(archive: Archive, entry: Entry, erased: set[str], scratch: Path, workers: int, events) -> Replayed:
+    """Where people were erased: everybody else's rows, from the same inputs. Who shares a phone with whom and who funds whom was worked
+    out of all of them, and is taken as it was sealed."""
+    run = furnished(archive, entry, scratch / "run", everything=True)
+    scrubbed(run, erased)
+    stages = chain.named(set(run.document["stages"]) - OF_EVERYBODY)
+    tables = [table for stage in stages for table in stage.writes]
+    sealed = {table: _set_apart(run, table, scratch / "sealed") for table in tables}
+    for stage in stages:
+        run.document["stages"].pop(stage.name, None)
+    write_json(run.root / "run.json", run.document)
+    walk(run, stages, workers, events)
+    con, parted = connect(2), []
+    try:
+        for table in tables:
+            found = differences(con, table, sealed[table], run.whole(table)) if table not in SUMS else None
+            if found and found.rows:
+                parted.append(found)
+    finally:
+        con.close()
+    return Replayed(entry, sum(map(len, sealed.values())), 0, parted, [], other_versions(run.document), len(erased))
+
+
+def _set_apart(run: Run, table: str, to: Path) -> list[Path]:
+    """Moves a table's files out of the run, so that it can be made again."""
+    found = []
+    for path in run.whole(table):
+        found.append(to / path.relative_to(run.root))
+        found[-1].parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, found[-1])
+    return found
 
 
 def furnished(archive: Archive, entry: Entry, root: Path, everything: bool) -> Run:

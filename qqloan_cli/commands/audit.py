@@ -34,9 +34,10 @@ def audit(
             "findings": [finding._asdict() for finding in found.findings], "notes": found.notes, "files": found.files, "bytes": found.bytes,
         }, ensure_ascii=False, indent=1))
     else:
-        formats.draw(["run", "entry", "as of", "files", "signed", "manifest"], [
-            [r["run_id"], str(r["sequence"]), r["as_of"], f"{r['files']:,}", "yes" if r["signed"] else "no", r["manifest_sha256"][:16]] for r in runs
-        ], "Sealed runs", [False, True, False, True, False, False])
+        if runs:
+            formats.draw(["run", "entry", "as of", "files", "signed", "manifest"], [
+                [r["run_id"], str(r["sequence"]), r["as_of"], f"{r['files']:,}", "yes" if r["signed"] else "no", r["manifest_sha256"][:16]] for r in runs
+            ], "Sealed runs", [False, True, False, True, False, False])
         if events:
             kinds = sorted({event["kind"] for event in events})
             formats.draw(["what", "entries"], [[kind, f"{sum(event['kind'] == kind for event in events):,}"] for kind in kinds], "What else is chained", [False, True])

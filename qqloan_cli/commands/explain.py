@@ -22,11 +22,11 @@ def explain(
 ) -> int:
     """Checks, income evidence, score reasons, rules, waterfall, tranches and schedule of one application."""
     from qqloan_cli.engine.run import Run
+    from qqloan_cli.reports import formats
 
     if lang not in ("en", "zh"):
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     if run_id is None:
         return _explained(Run.open(run), application, what_if or [], how_to_approve, lang, format)
     import tempfile
@@ -36,7 +36,25 @@ def explain(
 
     store = Archive.open(run)
     with tempfile.TemporaryDirectory(prefix="qqloan-explain-") as scratch:
-        return _explained(opened(store, store.find(run_id), application, Path(scratch)), application, what_if or [], how_to_approve, lang, format)
+        entry = store.find(run_id)
+        stands = opened(store, entry, application, Path(scratch))
+        _say_if_erased(store, entry, stands, application, bool(what_if or how_to_approve))
+        return _explained(stands, application, what_if or [], how_to_approve, lang, format)
+
+
+def _say_if_erased(store, entry, stands, application: str, asks: bool) -> None:
+    from qqloan_cli.archive.erase import erased_from
+    from qqloan_cli.engine.query import ask
+    from qqloan_cli.engine.session import literal
+    from qqloan_cli.reports import console
+
+    if erased := erased_from(store, entry):
+        person = ask(stands, f"SELECT applicant_id FROM decisions WHERE application_id = {literal(application)}")["applicant_id"].to_pylist()
+        if person and person[0] in erased:
+            gone = erased[person[0]]
+            if asks:
+                raise UsageError("applicant-erased", f"the raw data was erased on {gone.event['at'][:10]}, so nothing can be asked of it", f"entry {gone.sequence}", "Without --what-if and --how-to-approve it shows what was decided.")
+            console.current().note("applicant-erased", f"the raw data was erased on {gone.event['at'][:10]} (entry {gone.sequence}); what was worked out of it is shown")
 
 
 def _explained(stands, application: str, what_if: list[str], how_to_approve: bool, lang: str, format: str) -> int:
@@ -50,7 +68,7 @@ def _explained(stands, application: str, what_if: list[str], how_to_approve: boo
     if what_if or how_to_approve:
         return _asked(stands, application, what_if, how_to_approve, lang, format)
     found, reasons = dossier(stands, application), load_reasons(stands.config_dir)
-    if found["limit"] and "offers" not in stands.document["stages"]:
+    if found["limit"] and found["applicants"] and "offers" not in stands.document["stages"]:
         from qqloan_cli.asking.cost_table import cost_table_of
         from qqloan_cli.asking.offers import offers_of
 

@@ -56,7 +56,7 @@ def replay(
             from qqloan_cli.archive.replay import replay as whole
 
             found = whole(store, entry, Path(scratch), as_workers(workers), talk)
-            document = {"run_id": entry.name, "files": found.files, "identical_files": found.identical, "otherwise_written": found.otherwise_written}
+            document = {"run_id": entry.name, "files": found.files, "identical_files": found.identical, "otherwise_written": found.otherwise_written, "erased": found.erased}
     talk.close()
     document |= {
         "identical": not found.parted, "first_parted": found.parted[0].table if found.parted else None,

@@ -72,11 +72,11 @@ _EVIDENCE = (
 def _say_where_they_stood(con, run: Run, bucket: int, found: dict[str, list[dict]]) -> None:
     """Adds ``stood`` to each line of income_lines: ["file:row", ...] of the lender's files (several where lines are alike)."""
     files = {entry["no"]: entry["file"] for entry in run.document["inputs"]}
-    applicant = found["applicants"][0]["applicant_id"]
+    applicant = next((row["applicant_id"] for row in found["applicants"]), None)
     stood: dict[tuple, set[str]] = {}
     for table, day, amounts in _EVIDENCE:
         path = run.file(table, bucket)
-        if not path.exists():
+        if not path.exists() or applicant is None:  # erased: nothing of theirs stands anywhere
             continue
         rows = con.execute(
             f"SELECT {day}, [{', '.join(amounts)}], src_file, src_row FROM read_parquet({literal(str(path))}) WHERE applicant_id = ?", [applicant]

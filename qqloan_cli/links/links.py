@@ -77,7 +77,7 @@ def _history_day(root: Path, key_id: str) -> str:
         raise ConfigError("history-not-a-run", "no run stands in a folder named as history", str(root), "Name the folder of an earlier run.") from None
     if other != key_id:
         raise ConfigError("history-key-differs", "an earlier run was made with another key, so its hashes cannot be compared", str(root),
-                          "Run with the same QQLOAN_KEY_FILE, or leave that run out of --history.")
+                          "qqloan rekey makes a history of it under the key that is named now.")
     return day
 
 

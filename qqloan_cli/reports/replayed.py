@@ -13,11 +13,13 @@ def show(document: dict) -> None:
     what = f"application {document['application_id']} of {document['run_id']}" if "application_id" in document else document["run_id"]
     if document.get("otherwise_written"):
         said.note("written-otherwise", f"{len(document['otherwise_written'])} files have the same rows in other bytes")
+    if document.get("erased"):
+        said.note("people-erased", f"the raw data of {document['erased']:,} people was erased, so the others alone were worked out again, with the links and the funding of all as they were sealed")
     for event in document.get("reviews", []):
         amount = f" of {yuan(event['amount_fen'])} yuan" if event["amount_fen"] else ""
         print(f"decided by a person, not by the chain: {event['at']} {event['by']}: {event['decision']}{amount}, {event['reason']}")
     if document["identical"]:
-        print(f"{what}: identical ({', '.join(document['tables'])})" if "tables" in document else f"{what}: identical, {document['identical_files']:,} of {document['files']:,} files byte for byte")
+        print(f"{what}: identical ({', '.join(document['tables'])})" if "tables" in document else f"{what}: identical rows in {document['files']:,} files" if document.get("erased") else f"{what}: identical, {document['identical_files']:,} of {document['files']:,} files byte for byte")
         return
     print(f"{what}: NOT identical; it parts first at {document['first_parted']}")
     formats.draw(["table", "rows that differ", "only then", "only now", "columns"], [
