@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 
@@ -61,6 +62,23 @@ def test_nothing_raw_is_left_and_everything_still_verifies(archive):
     assert audit["ok"] and [event["kind"] for event in audit["events"]] == ["erasure"] and not audit["notes"]
 
 
+def test_a_stranger_verifies_what_is_left_as_the_format_says(archive):
+    """No line of ours: digests of files, and JSON."""
+    _erase(archive)
+    done("archive", "hold", archive, _runs(archive)[1], "--by", "li", "--why", "stays")
+    _prune(archive, "2042-01-01")
+    manifests = [json.loads(path.read_text()) for path in sorted(archive.glob("chain/*/manifest.json"))]
+    brought, taken, people = {}, {}, set()
+    for manifest in manifests:
+        chain, event = manifest["predicate"]["qqloan_chain"], manifest["predicate"].get("event", {})
+        brought |= {digest: f"chain/{sequence:06d}/objects/{digest}" for digest, sequence in chain["objects"].items()}
+        taken |= event.get("replaced", {})
+        people |= {event["people"]} if "people" in event else set()
+    stands = {taken.get(subject["digest"]["sha256"], subject["digest"]["sha256"]) for manifest in manifests if "event" not in manifest["predicate"] for subject in manifest["subject"]}
+    there = {str(path.relative_to(archive)): hashlib.sha256(path.read_bytes()).hexdigest() for path in archive.glob("chain/*/objects/*")}
+    assert there == {brought[digest]: digest for digest in (stands - {None}) | people} and None in stands
+
+
 def test_everybody_else_replays_and_the_person_is_told_of(archive):
     run = _runs(archive)[0]
     _erase(archive)
@@ -85,8 +103,6 @@ def test_what_was_decided_is_still_explained(archive, lender_run):
 
 def test_a_changed_number_is_still_found_after_somebody_was_erased(archive):
     """The replay of the others is a real one: a decision that was written otherwise before sealing parts from it."""
-    import hashlib
-
     run = _runs(archive)[0]
     _erase(archive)
     manifest = archive / "chain" / "000001" / "manifest.json"

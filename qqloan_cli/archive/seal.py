@@ -41,7 +41,8 @@ def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to
             return Sealed(here[0], len(here[0].files), 0, 0, True)
         brought = brought_by(before)
         files = _files(run)
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(3) as pool:  # rows are added up while files are read: one takes the processor, the other the disk
+            tables = pool.submit(of_tables, run)
             stored = dict(zip(files, pool.map(lambda item: bring(item[1], begun / "objects", brought, to if item[0].startswith(secrecy.PERSONAL) else None), files.items())))
         digests = {name: digest for name, (digest, _) in stored.items()}
         encrypted = {digest: made for entry in before for digest, made in entry.chain.get("encrypted", {}).items() if digest in digests.values()}
@@ -55,7 +56,7 @@ def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to
         objects = {digest: brought.get(digest, sequence) for digest in digests.values()}
         new = list((begun / "objects").iterdir())
         manifest = begun / "manifest.json"
-        write_json(manifest, statement(run, digests, objects, sequence, before[-1].digest if before else None, sha256(FORMAT), of_tables(run), encrypted))
+        write_json(manifest, statement(run, digests, objects, sequence, before[-1].digest if before else None, sha256(FORMAT), tables.result(), encrypted))
         os.chmod(manifest, 0o444)
         if private_key is not None:
             sign(manifest, private_key)

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from qqloan_cli.errors import UsageError
+
 _NEVER, _LITTLE_MB = "1TB", 200
+USUAL_MB, LEAST_MB = 2_400, 512  # what the databases of a command may hold together
+BUDGET = "QQLOAN_MEMORY_MB"
+
+
+def allowed(memory_mb: int) -> int:
+    """What a database may hold that usually may hold ``memory_mb``, of the budget that QQLOAN_MEMORY_MB sets. Raises UsageError where
+    that is no number, or too little."""
+    told = os.environ.get(BUDGET)
+    if not told:
+        return memory_mb
+    if not told.isdecimal() or int(told) < LEAST_MB:
+        raise UsageError("memory-wrong", f"{told!r} is not a number of megabytes from {LEAST_MB} on", BUDGET, "Write it as 1024.")
+    return memory_mb * int(told) // USUAL_MB
 
 
 def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None):
@@ -18,7 +34,7 @@ def connect(threads: int = 1, memory_mb: int = 1500, scratch: Path | None = None
     arrow_without_pandas()
     con = duckdb.connect(":memory:", config={
         "threads": threads,
-        "memory_limit": f"{memory_mb}MB",
+        "memory_limit": f"{allowed(memory_mb)}MB",
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
@@ -50,7 +66,7 @@ def leaving_room(con) -> Iterator[None]:
     """While others need the memory: what dropped tables held goes back to the system, and of those that stand all but a little to
     the scratch folder. DuckDB does both where its limit is set."""
     limit = con.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
-    con.execute(f"SET memory_limit = '{_LITTLE_MB}MB'")
+    con.execute(f"SET memory_limit = '{allowed(_LITTLE_MB)}MB'")
     try:
         yield
     finally:

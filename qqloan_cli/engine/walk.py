@@ -17,11 +17,11 @@ from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import sha256
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import clear, connect, settle
+from qqloan_cli.engine.session import USUAL_MB, clear, connect, settle
 from qqloan_cli.engine.stage import Stage, furnish, perform, read_settings
 from qqloan_cli.engine.workers import Workers, memory_mb
 
-MEMORY_MB, GATHER_MB = 2_400, 1_600  # of DuckDB; what NumPy and the workers beside it hold comes on top
+MEMORY_MB, GATHER_MB = USUAL_MB, 1_600  # of DuckDB; what NumPy and the workers beside it hold comes on top
 GATHER_MB_A_BUCKET = 300  # with which a gather is sure to do
 DIGEST_MB = 60  # a thirtieth of a second
 Todo = tuple[int, int | None]  # (place of the stage, bucket; None for a gather)

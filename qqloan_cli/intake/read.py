@@ -18,7 +18,7 @@ from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, distrust_statistics
+from qqloan_cli.engine.session import USUAL_MB, connect, distrust_statistics
 from qqloan_cli.errors import InputError
 from qqloan_cli.intake import groups as grouping
 from qqloan_cli.intake import refuse, write
@@ -28,7 +28,7 @@ from qqloan_cli.intake.mend import macros, macros_of, statement
 from qqloan_cli.intake.recognise import Plan, recognise
 from qqloan_cli.intake.relations import Group
 
-MEMORY_MB = 2_400
+MEMORY_MB = USUAL_MB
 
 
 def take_in(
