@@ -20,6 +20,7 @@ from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run, bucket_of
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.walk import walk_alone
+from qqloan_cli.engine.workers import Apart
 from qqloan_cli.errors import UsageError
 
 
@@ -35,12 +36,29 @@ class ReplayedOne(NamedTuple):
     other_versions: dict[str, tuple[str, str]]
 
 
+# Two processes take the stages, each its own, from what the stages before had left when they were sealed: where every stage leaves what was
+# sealed from what was sealed, the whole does. Divided by the time that they take: those that compile expressions are on one side.
+HALVES = (frozenset({"score", "limit"}), frozenset({"verify", "income", "credit", "social", "disburse", "decisions"}))
+
+
 def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Path) -> ReplayedOne:
-    """Raises UsageError where the run decided no such application."""
+    """Where a stage leaves anything else, all are taken again one after the other, so that it shows how far that goes. Raises UsageError
+    where the run decided no such application."""
+    with Apart(_took, archive, entry, application_id, scratch / "other", HALVES[1]) as other:
+        mine = _took(archive, entry, application_id, scratch / "mine", HALVES[0])
+        theirs = other.result()
+    mine = mine._replace(tables=sorted(mine.tables + theirs.tables, key=list(CONTRACTS).index))
+    if mine.parted or theirs.parted:
+        mine = _took(archive, entry, application_id, scratch / "all", None)
+    return mine._replace(other_versions=other_versions(sealed_document(archive, entry, scratch)))
+
+
+def _took(archive: Archive, entry: Entry, application_id: str, scratch: Path, only: frozenset[str] | None) -> ReplayedOne:
+    """Takes the stages ``only``, or all, and compares what they leave."""
     con = connect(1, memory_mb=800)
     try:
         decision = decision_of(con, archive, entry, application_id, scratch)
-        small = Small(archive, entry, decision["applicant_id"], scratch)
+        small = Small(archive, entry, decision["applicant_id"], scratch, only=only)
         made = small.walk(con, scratch / "run")
         parted = []
         for table in small.tables:
@@ -49,23 +67,23 @@ def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Pat
             found = differences(con, table, of, made.whole(table), f"{column} = {literal(application_id if column == 'application_id' else small.person)}")
             if found.rows:
                 parted.append(found)
-        return ReplayedOne(entry, application_id, small.bucket, decision, small.tables, parted, other_versions(small.document))
+        return ReplayedOne(entry, application_id, small.bucket, decision, small.tables, parted, {})
     finally:
         con.close()
 
 
 class Small:
     """A run of one person: their rows of a sealed run's bucket, and the stages that can be taken on those alone. ``policy`` and ``model``
-    name other sealed runs whose configuration or model is to be used, ``as_of`` another date."""
+    name other sealed runs whose configuration or model is to be used, ``as_of`` another date, ``only`` some of the stages."""
 
-    def __init__(self, archive: Archive, entry: Entry, person: str, scratch: Path, policy: Entry | None = None, model: Entry | None = None, as_of: str | None = None) -> None:
+    def __init__(self, archive: Archive, entry: Entry, person: str, scratch: Path, policy: Entry | None = None, model: Entry | None = None, as_of: str | None = None, only: frozenset[str] | None = None) -> None:
         self.archive, self.entry, self.person, self.scratch = archive, entry, person, scratch
         if gone := erased_from(archive, entry).get(person):
             raise UsageError("applicant-erased", f"the raw data was erased on {gone.event['at'][:10]}, so nothing can be worked out again", f"entry {gone.sequence}", "qqloan explain ARCHIVE APPLICATION --run-id RUN_ID shows what was decided.")
         self.policy, self.model = policy or entry, model or policy or entry
         self.document = sealed_document(archive, entry, scratch)
         self.bucket = bucket_of(person, self.document["buckets"])
-        self.stages = chain.named(set(self.document["stages"]) - OF_EVERYBODY)
+        self.stages = chain.named((set(self.document["stages"]) if only is None else only & set(self.document["stages"])) - OF_EVERYBODY)
         self.document.update(buckets=1, stages={"intake": {"rows_in": 0, "rows_out": {}}}, digests={}, timings={}, warnings=[], history=[])
         if as_of is not None:
             self.document["as_of"] = as_of
