@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import shutil
+import subprocess
+import sys
+import time
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from conftest import AS_OF, call, done, tables
+from conftest import AS_OF, ROOT, call, done, tables
 
 PERSON, APPLICATION = "P000000001", "A000000001"
 
@@ -163,6 +167,28 @@ def test_killed_before_the_old_file_was_gone_the_next_entry_removes_it(archive, 
     assert audit["ok"] and "was to be taken away" in audit["notes"][0]
     done("archive", "hold", archive, _runs(archive)[0], "--by", "li", "--why", "any entry")
     assert not name.exists() and not json.loads(done("audit", archive, "--format", "json").out)["notes"]
+
+
+def test_killed_at_any_moment_somebody_is_erased_or_not_and_the_archive_verifies(sealed, tmp_path):
+    rng, ends = random.Random(5), set()
+    started = time.monotonic()
+    shutil.copytree(sealed, tmp_path / "timed")
+    _erase(tmp_path / "timed")
+    usual = time.monotonic() - started
+    for trial in range(8):
+        archive = tmp_path / str(trial)
+        shutil.copytree(sealed, archive)
+        child = subprocess.Popen([sys.executable, "-m", "qqloan_cli", "erase", PERSON, "--from", str(archive), "--by", "li", "--why", "x"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.3, 1.1) * usual)
+        child.kill()
+        child.wait()
+        audit = json.loads(done("audit", archive, "--format", "json").out)
+        assert audit["ok"], audit["findings"]
+        ends.add(erased := bool(audit["events"]))
+        assert _erase(archive).code == (2 if erased else 0)
+        done("archive", "hold", archive, _runs(archive)[0], "--by", "li", "--why", "any entry")
+        assert _raw_rows(archive) == 0
+    assert False in ends
 
 
 def _is_applicants(path) -> bool:

@@ -316,3 +316,38 @@ def test_the_first_entry_brings_the_archive_itself_or_nothing(sample_run, tmp_pa
         assert not archive.exists() or _found(archive)[0] == 0
         done("archive", sample_run, "--to", archive)
         assert _found(archive)[0] == 0
+
+
+@pytest.fixture
+def read_only(archive, tmp_path):
+    """The archive on a file system that takes no writing: mounted so by root, or without the right to write for others."""
+    at = tmp_path / "store" / "archive"
+    at.mkdir(parents=True)
+    if os.geteuid():
+        at.rmdir()
+        shutil.copytree(archive, at)
+        folders = [tmp_path / "store", at, *(path for path in at.rglob("*") if path.is_dir())]
+        for path in folders:
+            path.chmod(0o555)
+        yield at
+        for path in folders:
+            path.chmod(0o755)
+        return
+    shutil.copytree(archive, tmp_path / "there" / "archive")
+    store = tmp_path / "store"
+    mounted = subprocess.run(["mount", "--bind", tmp_path / "there", store], capture_output=True).returncode == 0
+    if not mounted or subprocess.run(["mount", "-o", "remount,ro,bind", store], capture_output=True).returncode:
+        pytest.skip("root writes anywhere, and nothing can be mounted read-only here")
+    yield at
+    subprocess.run(["umount", store], check=True)
+
+
+def test_a_read_only_store_is_audited_and_replayed_and_takes_nothing_more(read_only, lender_run):
+    assert _found(read_only)[0] == 0
+    runs = [run["run_id"] for run in _found(read_only)[1]["runs"]]
+    assert json.loads(done("replay", read_only, runs[0], "--format", "json").out)["identical"]
+    assert json.loads(done("replay", read_only, runs[0], "--application", "A000000003", "--format", "json").out)["identical"]
+    for refused in (call("archive", lender_run, "--to", read_only), call("archive", "hold", read_only, runs[0], "--by", "li", "--why", "x"), call("erase", "P000000001", "--from", read_only, "--by", "li", "--why", "x")):
+        last = refused.err.splitlines()[-1]
+        assert refused.code == 70 and last.startswith("error: machine-failed: ") and ("Read-only file system" in last or "Permission denied" in last), refused.err
+    assert _found(read_only)[0] == 0

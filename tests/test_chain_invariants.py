@@ -85,7 +85,7 @@ def test_rows_of_every_file_stand_in_the_order_of_their_key(lender_run):
 
 # 2. The same bytes
 
-@pytest.mark.parametrize("workers", [1, 3, 12])  # twelve have so little memory each that a gather has a database of its own
+@pytest.mark.parametrize("workers", [1, 2, 8, 12])  # twelve have so little memory each that a gather has a database of its own
 def test_the_number_of_workers_changes_no_byte(lender, lender_run, tmp_path, workers):
     done("run", lender, "--out", tmp_path / "run", "--as-of", AS_OF, "--workers", workers)
     same(lender_run, tmp_path / "run")
@@ -96,7 +96,8 @@ def test_the_name_of_a_run_is_no_pattern(lender, lender_run, tmp_path):
     same(lender_run, tmp_path / "runs [2026] *?'{x}")
 
 
-def test_order_of_rows_and_split_into_files_change_no_byte(lender, lender_run, tmp_path):
+@pytest.mark.parametrize("parts", [1, 7, 100])
+def test_order_of_rows_and_split_into_files_change_no_byte(lender, lender_run, tmp_path, parts):
     turned = tmp_path / "turned"
     turned.mkdir()
     shuffle = random.Random(4).shuffle
@@ -104,11 +105,18 @@ def test_order_of_rows_and_split_into_files_change_no_byte(lender, lender_run, t
         head, *rows = [line for line in path.read_text(encoding="utf-8").split("\n") if line]
         shuffle(rows)
         (turned / path.stem).mkdir()
-        half = len(rows) // 2
-        for part, lines in enumerate((rows[:half], rows[half:])):
-            (turned / path.stem / f"part-{part}.csv").write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
+        size = -(-len(rows) // parts) or 1
+        for part in range(parts):
+            (turned / path.stem / f"part-{part:03d}.csv").write_text("\n".join([head, *rows[part * size:(part + 1) * size]]) + "\n", encoding="utf-8")
     done("run", turned, "--out", tmp_path / "run", "--as-of", AS_OF)
     same(lender_run, tmp_path / "run", but=("quarantine.parquet",))
+
+
+def test_the_memory_that_it_may_take_changes_no_byte(lender, lender_run, tmp_path):
+    done("run", lender, "--out", tmp_path / "run", "--as-of", AS_OF, env={"QQLOAN_MEMORY_MB": "512"})
+    same(lender_run, tmp_path / "run")
+    refused = call("run", lender, "--out", tmp_path / "less", "--as-of", AS_OF, env={"QQLOAN_MEMORY_MB": "100"})
+    assert refused.code == 2 and "memory-wrong" in refused.err
 
 
 def test_home_time_zone_and_language_change_no_byte(lender, lender_run, tmp_path):

@@ -12,7 +12,7 @@ import typer
 
 from qqloan_cli.app import group
 from qqloan_cli.commands.options import Config, as_date
-from qqloan_cli.errors import ConfigError, UsageError
+from qqloan_cli.errors import ConfigError
 
 _Key = Annotated[str, typer.Argument(metavar="KEY", help="FILE.NAME, e.g. limit.payment.stress, limit.grade.C.cap, products.cash_loan.amount_max, regulation.rate.bank24.", show_default=False)]
 _AsOf = Annotated[str, typer.Option("--as-of", metavar="DATE", help="The law of this date (default: today's).", show_default=False)]
@@ -29,9 +29,9 @@ def show(
     """A setting's value; with --origin its file and line; with it the regulation that bears on it on a date."""
     from qqloan_cli.policy.home import config_dir
     from qqloan_cli.policy.settings import find
-    from qqloan_cli.reports import policy
+    from qqloan_cli.reports import formats, policy
 
-    _known(format, ("table", "json"))
+    formats.known(format)
     date = as_date(as_of) if as_of else datetime.date.today()
     folder = config_dir(config)
     setting, said = find(folder, key, date), f"{folder} ({_chosen_by(config)})"
@@ -46,9 +46,9 @@ def check(config: Config = None, format: Annotated[str, typer.Option("--format",
     """Read every file, hold them against one another, and run the rules' examples; all findings at once."""
     from qqloan_cli.policy.check import check as look
     from qqloan_cli.policy.home import config_dir
-    from qqloan_cli.reports import policy
+    from qqloan_cli.reports import formats, policy
 
-    _known(format, ("table", "json", "jsonl", "csv"))
+    formats.known(format, ("table", "json", "jsonl", "csv"))
     folder = config_dir(config)
     rows = look(folder)
     policy.show_check(rows, format)
@@ -56,11 +56,6 @@ def check(config: Config = None, format: Annotated[str, typer.Option("--format",
     if wrong:
         raise ConfigError("config-wrong", f"{len(wrong)} of {len(rows)} checks failed: {', '.join(wrong)}", str(folder), "The list says what is wrong with each.")
     return 0
-
-
-def _known(format: str, formats: tuple[str, ...]) -> None:
-    if format not in formats:
-        raise UsageError("format-unknown", f"--format {format} is not known", hint=f"Use {', '.join(formats)}.")
 
 
 def _chosen_by(option: Path | None) -> str:

@@ -49,8 +49,7 @@ def rule(
 
         near = difflib.get_close_matches(code, rules.reasons, 3)
         raise UsageError("code-unknown", f"no rule or reason {code}", hint=f"Near: {', '.join(near)}." if near else "qqloan rule lists the rules.")
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     found = next((one for one in rules if one.code == code), None)
     if format == "json":
         print(json.dumps(policy.rule_document(code, found, rules.reasons[code], lang), ensure_ascii=False, indent=1))

@@ -40,8 +40,7 @@ def validate(
         raise UsageError("validate-on-what", "validate takes --on RUN with --outcomes, or --table with --target", hint="qqloan validate MODEL --on RUN --outcomes FILE")
     if (on is not None and outcomes is None) or (table is not None and target is None):
         raise UsageError("validate-needs-outcomes", "the outcomes are not named", "--outcomes" if on is not None else "--target", "A model can only be held against what happened.")
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     scorer = Scorer.load(model, load_scale(config_dir(config)))
     rows = sample.of_run(Run.open(on), outcomes, scorer.features) if on is not None else sample.of_table(table, target, scorer.features, by or [], tuple(bad or ()))
     found = {"schema_version": console.SCHEMA_VERSION, **look(scorer, rows, gain, loss)}

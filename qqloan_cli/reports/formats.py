@@ -29,8 +29,7 @@ def plain(value):
 
 def emit(table, format: str, title: str | None = None) -> None:
     """Writes ``table`` (pyarrow.Table) to stdout."""
-    if format not in FORMATS:
-        raise UsageError("format-unknown", f"--format {format} is not known", hint=f"Use {', '.join(FORMATS)}.")
+    known(format, FORMATS)
     if format == "parquet":
         _parquet(table)
     elif format == "csv":
@@ -179,7 +178,7 @@ def _cell(sheet, row: int, column: int, name: str, value, money, day) -> None:
         sheet.write_string(row, column, _shown(plain(value)))
 
 
-def known(format: str) -> None:
+def known(format: str, formats: tuple[str, ...] = ("table", "json")) -> None:
     """Refuses a format before any file is read."""
-    if format not in ("table", "json"):
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    if format not in formats:
+        raise UsageError("format-unknown", f"--format {format} is not known", hint=f"Use {' or '.join(formats) if len(formats) == 2 else ', '.join(formats)}.")

@@ -6,7 +6,6 @@ import json
 
 from qqloan_cli.engine.query import ask, ask_all
 from qqloan_cli.engine.run import Run
-from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.reasons import load_reasons
 from qqloan_cli.policy.scale import load_scale
 from qqloan_cli.policy.version import cited
@@ -52,8 +51,7 @@ def show(run: Run, format: str = "table") -> None:
     if format == "json":
         print(json.dumps(formats.plain(document(run)), ensure_ascii=False, indent=1))
         return
-    if format != "table":
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     found, texts = document(run), load_reasons(run.config_dir)
     show_intake(run, found["quarantine"])
     formats.draw(
@@ -96,8 +94,7 @@ def show_step(run: Run, stages: list[str], format: str = "table") -> None:
     if format == "json":
         print(json.dumps({"schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "stages": done, "warnings": run.document["warnings"], **({"drift": drift.of_run(run)} if "score" in done else {})}, ensure_ascii=False, indent=1))
         return
-    if format != "table":
-        raise UsageError("format-unknown", f"--format {format} is not known", hint="Use table or json.")
+    formats.known(format)
     scored = "score" in done
     drifted = drift.of_run(run) if scored else []
     rows = [[name, f"{found['rows_in']:,}", table, f"{count:,}"] for name, found in done.items() for table, count in found["rows_out"].items()]

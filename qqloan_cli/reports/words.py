@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 WORDS = {
-    "application": ("Application", "申请"), "decision": ("Decision", "决定"), "approve": ("approve", "通过"), "refer": ("refer", "转人工"),
+    "application": ("Application", "申请"), "approve": ("approve", "通过"), "refer": ("refer", "转人工"),
     "decline": ("decline", "拒绝"), "amount": ("amount", "金额"), "term": ("term", "期限"), "months": ("months", "个月"),
     "annual_rate": ("annual rate", "年利率"), "all_in": ("all-in annual cost", "综合融资年化成本"), "cost_cap": ("cost cap in force", "当时成本上限"),
     "effective": ("effective", "复利口径"), "decide_by": ("decide by", "决定期限"), "refer_to": ("refer to", "转交"), "reasons": ("Reasons", "原因"),

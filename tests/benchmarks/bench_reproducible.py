@@ -38,12 +38,15 @@ def turned(data: Path, to: Path, parts: int) -> Path:
         to.mkdir()
         with duckdb.connect() as con:
             con.execute("SET threads = 1; SET memory_limit = '3GB'")
-            for path in sorted(data.glob("*.parquet")):
-                rows = con.execute(f"SELECT * EXCLUDE (file_row_number) FROM read_parquet('{path}', file_row_number = true) ORDER BY hash(file_row_number * 7919 + 17)").to_arrow_table()
-                (to / path.stem).mkdir()
+            for table in sorted(path for path in data.iterdir() if path.is_dir() and path.name != "truth"):
+                rows = con.sql(f"""
+                    SELECT * EXCLUDE (filename, file_row_number) FROM read_parquet('{table}/*.parquet', filename = true, file_row_number = true)
+                    ORDER BY hash(filename, file_row_number * 7919 + 17)
+                """).to_arrow_table()
+                (to / table.name).mkdir()
                 size = -(-rows.num_rows // parts)
                 for part in range(parts):
-                    pq.write_table(rows.slice(part * size, size), to / path.stem / f"part-{part:03d}.parquet")
+                    pq.write_table(rows.slice(part * size, size), to / table.name / f"part-{part:03d}.parquet")
     return to
 
 
