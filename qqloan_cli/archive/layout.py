@@ -92,8 +92,18 @@ class Archive:
     def sequences(self) -> list[int]:
         return sorted(int(path.name) for path in (self.root / "chain").iterdir() if path.name.isdigit() and len(path.name) == 6)
 
+    @cached_property
+    def _read(self) -> dict[int, Entry]:
+        return {}
+
     def entry(self, sequence: int) -> Entry:
-        """Raises IntegrityError where the manifest is missing or cannot be read."""
+        """As it was when it was first asked for: an entry is never changed. Raises IntegrityError where the manifest is missing or cannot be
+        read."""
+        if sequence not in self._read:
+            self._read[sequence] = self._entry(sequence)
+        return self._read[sequence]
+
+    def _entry(self, sequence: int) -> Entry:
         path = self.folder(sequence) / "manifest.json"
         try:
             content = path.read_bytes()

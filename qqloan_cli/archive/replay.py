@@ -12,7 +12,6 @@ from qqloan_cli.archive.differences import Difference, differences
 from qqloan_cli.archive.erase import erased_from, scrubbed
 from qqloan_cli.archive.layout import Archive, Entry
 from qqloan_cli.engine import secret
-from qqloan_cli.engine.build import finish, versions
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect
@@ -40,6 +39,8 @@ class Replayed(NamedTuple):
 
 def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) -> Replayed:
     """Raises ConfigError where the key is another, IntegrityError where an object is not what was sealed."""
+    from qqloan_cli.engine.build import finish
+
     erased = erased_from(archive, entry)
     if erased:
         return _of_the_others(archive, entry, set(erased), scratch, workers, events)
@@ -132,5 +133,7 @@ def sealed_document(archive: Archive, entry: Entry, root: Path) -> dict:
 
 def other_versions(document: dict) -> dict[str, tuple[str, str]]:
     """Programs that were of another version then: (then, now)."""
+    from qqloan_cli.engine.build import versions
+
     now = versions()
     return {name: (then, now.get(name, "none")) for name, then in {**document["libraries"], **{k: v for k, v in document["code"].items() if k == "qqloan"}}.items() if now.get(name, "none") != then}
