@@ -18,7 +18,7 @@ from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.files import write_json
 from qqloan_cli.engine.run import Run, bucket_of
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import arrow_without_pandas, connect, literal
 from qqloan_cli.engine.walk import walk_alone
 from qqloan_cli.engine.workers import Apart
 from qqloan_cli.errors import UsageError
@@ -38,12 +38,16 @@ class ReplayedOne(NamedTuple):
 
 # Two processes take the stages, each its own, from what the stages before had left when they were sealed: where every stage leaves what was
 # sealed from what was sealed, the whole does. Divided by the time that they take, imports included.
-HALVES = (frozenset({"credit", "social", "limit", "disburse"}), frozenset({"verify", "income", "score", "decisions"}))
+HALVES = (frozenset({"credit", "social", "limit", "disburse", "decisions"}), frozenset({"verify", "income", "score"}))
 
 
 def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Path) -> ReplayedOne:
     """Where a stage leaves anything else, all are taken again one after the other, so that it shows how far that goes. Raises UsageError
     where the run decided no such application."""
+    arrow_without_pandas()
+    import duckdb  # noqa: F401  both need these: the other is forked with them
+    import pydantic  # noqa: F401
+
     with Apart(_took, archive, entry, application_id, scratch / "other", HALVES[1]) as other:
         mine = _took(archive, entry, application_id, scratch / "mine", HALVES[0])
         theirs = other.result()

@@ -11,21 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qqloan_cli.errors import IntegrityError
 from qqloan_cli.scoring.bins import edges
-from qqloan_cli.scoring.ensemble import leaves
 from qqloan_cli.scoring.tables import Tables
-
-MOST_COLUMNS = 2  # that a tree may look at on one path, for tables to hold it
-
-
-def too_deep(document: dict) -> bool:
-    """Some path of some tree looks at more columns than a table has sides."""
-    return any(len({split.feature for split in leaf.path}) > MOST_COLUMNS for leaf in leaves(document))
 
 
 def added_up(document: dict, names: tuple[str, ...], cuts: tuple[np.ndarray, ...], shares: tuple[np.ndarray, ...]) -> "Tables | Trees":
     """Tables where they can hold the document, and else the trees themselves; ``shares`` are the reference's rows by bin."""
-    return Trees.read(document, names, cuts) if too_deep(document) else Tables.collapse(document, names, cuts, shares)
+    try:
+        return Tables.collapse(document, names, cuts, shares)
+    except IntegrityError as error:
+        if error.ref != "model-too-deep":
+            raise
+        return Trees.read(document, names, cuts)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -60,10 +62,13 @@ def _rules(run: Run, policy: VerifyPolicy, first_product: str | None) -> pa.Tabl
     return pa.Table.from_pylist([row])
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _columns(path: Path, *names: str) -> Iterator[tuple[str, ...]]:
+    """The rows of a reference file, of each these columns. Raises ValueError or KeyError where one is missing."""
     try:
         with open(path, encoding="utf-8", newline="") as lines:
-            return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+            rows = csv.reader(line for line in lines if not line.startswith("#"))
+            places = {name: place for place, name in enumerate(next(rows, []))}
+            yield from map(itemgetter(*[places[name] for name in names]), filter(None, rows))
     except FileNotFoundError:
         raise ConfigError("config-missing", f"no {path.name}", str(path.parent), "qqloan init DIR writes a whole configuration.") from None
 
@@ -72,11 +77,11 @@ def _regions(path: Path) -> pa.Table:
     """One row a code: the first year in which it was in force, and the last (9999 where it still is)."""
     spans: dict[str, tuple[int, int]] = {}
     try:
-        for row in _rows(path):
-            first, last = int(row["from_year"] or 0), int(row["to_year"] or 9999)
-            before = spans.get(row["code"], (first, last))
-            spans[row["code"]] = (min(first, before[0]), max(last, before[1]))
-    except (KeyError, TypeError, ValueError):
+        for code, from_year, to_year in _columns(path, "code", "from_year", "to_year"):
+            first, last = int(from_year or 0), int(to_year or 9999)
+            before = spans.get(code, (first, last))
+            spans[code] = (min(first, before[0]), max(last, before[1]))
+    except (KeyError, IndexError, ValueError):
         raise ConfigError("regions-unreadable", "regions.csv does not have code, from_year, to_year", str(path), "Take the shipped one.") from None
     return pa.table({
         "code": list(spans),
@@ -89,13 +94,13 @@ def _phone_prefixes(path: Path) -> pa.Table:
     """Every beginning of five digits, so that one join finds the longest prefix that fits."""
     kinds: dict[tuple[str, int], tuple[int, str]] = {}
     try:
-        for row in _rows(path):
-            prefix, digits = row["prefix"], int(row["digits"])
+        for prefix, digits, kind in _columns(path, "prefix", "digits", "kind"):
+            digits = int(digits)
             for rest in range(10 ** (5 - len(prefix))):
                 beginning = prefix + (f"{rest:0{5 - len(prefix)}d}" if len(prefix) < 5 else "")
                 if kinds.get((beginning, digits), (0, ""))[0] < len(prefix):
-                    kinds[(beginning, digits)] = (len(prefix), row["kind"])
-    except (KeyError, TypeError, ValueError):
+                    kinds[(beginning, digits)] = (len(prefix), kind)
+    except (KeyError, IndexError, ValueError):
         raise ConfigError("prefixes-unreadable", "phone_prefixes.csv does not have prefix (at most five digits), digits, kind", str(path), "Take the shipped one.") from None
     return pa.table({
         "beginning": [beginning for beginning, _ in kinds], "digits": pa.array([digits for _, digits in kinds], pa.int32()),
