@@ -28,7 +28,7 @@ class Way(NamedTuple):
 
 _LEFT = "(1.0 - {k} / 10.0)"
 WAYS = (
-    Way("ask-less", {"applicants": f"requested_amount_fen = greatest(CAST(requested_amount_fen * (1.0 - {{k}} * 0.09) AS BIGINT) // 10000 * 10000, 10000)"}, ("applicants", "requested_amount_fen")),
+    Way("ask-less", {"applicants": "requested_amount_fen = greatest(CAST(requested_amount_fen * (1.0 - {k} * 0.09) AS BIGINT) // 10000 * 10000, 10000)"}, ("applicants", "requested_amount_fen")),
     # the next longer terms that the product has
     Way("ask-longer", {"applicants": "term_months = (SELECT list_sort(list(t.term_months))[{k}] FROM product_terms t WHERE t.product = coalesce(applicants.product, "
                                      "(SELECT product FROM product_book WHERE place = 0)) AND t.term_months > applicants.term_months)"}, ("applicants", "term_months"), 6),

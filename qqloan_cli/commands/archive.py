@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
@@ -77,10 +76,10 @@ def prune(
     kinds = sorted(set(found.files.values()))
     people = len(set().union(*found.people.values())) if found.people else 0
     if format == "json":
-        print(json.dumps({
-            "schema_version": console.SCHEMA_VERSION, "as_of": today.isoformat(), "done": not dry_run, "files": {kind: sum(k == kind for k in found.files.values()) for kind in kinds},
+        formats.document({
+            "as_of": today.isoformat(), "done": not dry_run, "files": {kind: sum(k == kind for k in found.files.values()) for kind in kinds},
             "people": {run: len(of) for run, of in sorted(found.people.items())}, "held": sorted(found.held),
-        }, ensure_ascii=False, indent=1))
+        })
     elif kinds:
         formats.draw(["kind", "files", "basis"], [[kind, f"{sum(k == kind for k in found.files.values()):,}", keep.keep[kind].basis] for kind in kinds], f"Past its time on {today}", [False, True, False])
     said = console.current()
@@ -120,12 +119,12 @@ def holds(archive: ArchiveArgument, format: Format = "table") -> int:
     """The legal holds that stand."""
     from qqloan_cli.archive.holds import held
     from qqloan_cli.archive.layout import Archive
-    from qqloan_cli.reports import console, formats
+    from qqloan_cli.reports import formats
 
     formats.known(format)
     found = [{"number": entry.sequence, "run_id": entry.name, **{name: entry.event[name] for name in ("applicant_id", "by", "why", "at")}} for entry in held(Archive.open(archive)).entries]
     if format == "json":
-        print(json.dumps({"schema_version": console.SCHEMA_VERSION, "holds": found}, ensure_ascii=False, indent=1))
+        formats.document({"holds": found})
     else:
         formats.draw(["hold", "on", "by", "since", "why"], [
             [str(one["number"]), f"applicant {one['applicant_id']}" if one["applicant_id"] else f"run {one['run_id']}", one["by"], one["at"], one["why"]] for one in found

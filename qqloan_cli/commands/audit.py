@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -29,10 +28,10 @@ def audit(
     ]
     events = [{"kind": e.kind, "sequence": e.sequence, "about": e.name, "manifest_sha256": e.digest, "signed": found.signed.get(e.sequence, False)} for e in found.entries if e.kind != "run"]
     if format == "json":
-        print(json.dumps({
-            "schema_version": console.SCHEMA_VERSION, "ok": not found.findings, "head": found.entries[-1].digest if found.entries else None, "runs": runs, "events": events,
+        formats.document({
+            "ok": not found.findings, "head": found.entries[-1].digest if found.entries else None, "runs": runs, "events": events,
             "findings": [finding._asdict() for finding in found.findings], "notes": found.notes, "files": found.files, "bytes": found.bytes,
-        }, ensure_ascii=False, indent=1))
+        })
     else:
         if runs:
             formats.draw(["run", "entry", "as of", "files", "signed", "manifest"], [

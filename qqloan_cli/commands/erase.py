@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
@@ -30,7 +29,7 @@ def erase(
     with tempfile.TemporaryDirectory(prefix="qqloan-erase-") as scratch:
         found = take(Archive.open(archive).root, applicant, Path(scratch), by, why, datetime.datetime.now(), sign)
     if format == "json":
-        print(json.dumps({"schema_version": console.SCHEMA_VERSION, "entry": found.entry.sequence, "runs": found.runs, "rows": found.rows, "files": found.files}, ensure_ascii=False, indent=1))
+        formats.document({"entry": found.entry.sequence, "runs": found.runs, "rows": found.rows, "files": found.files})
     else:
         formats.draw(["input", "rows erased"], [[table, f"{rows:,}"] for table, rows in found.rows.items()], f"Entry {found.entry.sequence}, {len(found.runs)} runs", [False, True])
     console.current().say(f"{sum(found.rows.values()):,} rows erased from {len(found.runs)} runs, chained as entry {found.entry.sequence}; runs and files outside {archive} are not touched")

@@ -86,15 +86,15 @@ def _asked(run, application: str, changes: list[str], how: bool, lang: str, form
     from qqloan_cli.asking.ways import how_to_approve
     from qqloan_cli.asking.what_if import read_change, what_if
     from qqloan_cli.engine.dossier import bucket_holding
-    from qqloan_cli.reports import console, formats, what_if as report
+    from qqloan_cli.reports import formats, what_if as report
 
     if "limit" not in run.document["stages"]:
         raise UsageError("step-too-early", "nothing has been decided yet", str(run.root), "qqloan limit decides.")
     read, bucket = [read_change(text) for text in changes], bucket_holding(run, application)
     told = {"what_if": what_if(run, application, bucket, read) if changes else None, "how_to_approve": how_to_approve(run, application, bucket) if how else None}
-    document = {"schema_version": console.SCHEMA_VERSION, "application_id": application, **{name: value for name, value in told.items() if value is not None}}
+    document = {"application_id": application, **{name: value for name, value in told.items() if value is not None}}
     if format == "json":
-        print(json.dumps(formats.plain(document), ensure_ascii=False, indent=1))
+        formats.document(document)
         return 0
     if changes:
         report.show_what_if(told["what_if"], lang)

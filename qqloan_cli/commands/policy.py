@@ -84,7 +84,7 @@ def list(book: Book, as_of: Annotated[str, typer.Option("--as-of", metavar="DATE
     date = as_date(as_of) if as_of else datetime.date.today()
     found, now = releases(Archive.open(book)), in_force(Archive.open(book), date)
     if format == "json":
-        _json({"as_of": date.isoformat(), "in_force": now.number if now else None, "policies": [report.document(release) for release in found]})
+        formats.document({"as_of": date.isoformat(), "in_force": now.number if now else None, "policies": [report.document(release) for release in found]})
     else:
         report.show_all(found, now, date)
     return 0
@@ -108,7 +108,7 @@ def diff(before: Annotated[str, typer.Argument(metavar="BEFORE", help="A configu
     with folder_of(before) as one, folder_of(after) as other:
         found = [change._asdict() for change in changes(one, other)]
     if format == "json":
-        _json({"differences": report.worded(found, lang)})
+        formats.document({"differences": report.worded(found, lang)})
     else:
         report.show_differences(found, lang)
     return 0
@@ -154,7 +154,7 @@ def test(
     said.close()
     wrong = [outcome for outcome in found if outcome.wrong]
     if format == "json":
-        _json({"cases": [{**outcome._asdict(), "ok": not outcome.wrong} for outcome in found], "rules": rules.to_pylist()})
+        formats.document({"cases": [{**outcome._asdict(), "ok": not outcome.wrong} for outcome in found], "rules": rules.to_pylist()})
     else:
         report.show_cases(found)
         report.show_usage(rules.to_pylist(), "case" if archive is None else "application")
@@ -230,7 +230,7 @@ def _told(book: Path, release, lang: str, format: str) -> int:
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
     if format == "json":
         document = report.document(release)
-        _json({**document, "differences": report.worded(document["differences"], lang)})
+        formats.document({**document, "differences": report.worded(document["differences"], lang)})
     else:
         report.show_differences(release.says["differences"], lang, None if release.says["replaces"] else "The first of its book.")
         _stands(release, format)
@@ -242,16 +242,10 @@ def _stands(release, format: str) -> int:
 
     formats.known(format)
     if format == "json":
-        _json(report.document(release))
+        formats.document(report.document(release))
     else:
         console.current().say(report.stands(release))
     return 0
-
-
-def _json(document: dict) -> None:
-    from qqloan_cli.reports import console, formats
-
-    print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, **document}), ensure_ascii=False, indent=1))
 
 
 app = group("policy", "Policies: proposed, signed, in force from a date, tested, rolled back.", key, propose, approve, withdraw, rollback, list, show, diff, export, test)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
@@ -64,7 +63,7 @@ def replay(
         "other_versions": {name: {"then": then, "now": now} for name, (then, now) in found.other_versions.items()},
     }
     if format == "json":
-        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, **document}), ensure_ascii=False, indent=1))
+        formats.document(document)
     else:
         replayed.show(document)
     return 4 if found.parted else 0
@@ -86,7 +85,7 @@ def _anew(store, run_ids: list[str], policy: Path | None, model: Path | None, ap
         found.append({"run_id": entry.name, "from_stage": anew.from_stage, "swapped": anew.swapped, "sums": anew.sums, "moved": anew.moved})
     said.close()
     if format == "json":
-        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "runs": found, "all": swapped.together(found)}), ensure_ascii=False, indent=1))
+        formats.document({"runs": found, "all": swapped.together(found)})
     else:
         swapped.show(found)
     return 0
@@ -94,13 +93,13 @@ def _anew(store, run_ids: list[str], policy: Path | None, model: Path | None, ap
 
 def _why(store, run_ids: list[str], application: str, format: str) -> int:
     from qqloan_cli.archive.why import why
-    from qqloan_cli.reports import console, formats, replayed
+    from qqloan_cli.reports import formats, replayed
 
     first, second = (store.find(run_id) for run_id in run_ids)
     with tempfile.TemporaryDirectory(prefix="qqloan-replay-") as scratch:
         steps = [step._asdict() for step in why(store, first, second, application, Path(scratch))]
     if format == "json":
-        print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, "application_id": application, "runs": [first.name, second.name], "steps": steps}), ensure_ascii=False, indent=1))
+        formats.document({"application_id": application, "runs": [first.name, second.name], "steps": steps})
     else:
         replayed.show_why(application, steps)
     return 0

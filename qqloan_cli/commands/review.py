@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Optional
@@ -36,12 +35,6 @@ def _opened(archive: Path, run_id: str):
         yield store, entry, load_review(Path(scratch)), Path(scratch)
 
 
-def _json(document) -> None:
-    from qqloan_cli.reports import console, formats
-
-    print(json.dumps(formats.plain({"schema_version": console.SCHEMA_VERSION, **document}), ensure_ascii=False, indent=1))
-
-
 def list(archive: ArchiveArgument, run_id: RunId, every: Annotated[bool, typer.Option("--all", help="Those that are decided too.")] = False, format: Format = "table") -> int:
     """Who waits for a person, for a second one, and with --all who has been decided."""
     from qqloan_cli.archive.review import cases
@@ -52,7 +45,7 @@ def list(archive: ArchiveArgument, run_id: RunId, every: Annotated[bool, typer.O
     with _opened(archive, run_id) as (store, entry, policy, scratch):
         found = [case._asdict() for case in cases(store, entry, policy, scratch) if every or case.state != "decided"]
     if format == "json":
-        _json({"run_id": entry.name, "cases": found})
+        formats.document({"run_id": entry.name, "cases": found})
     else:
         report.show_cases(found, entry.name)
     return 0
@@ -155,7 +148,7 @@ def report(archive: ArchiveArgument, run_id: RunId, outcomes: Annotated[Path, ty
     with _opened(archive, run_id) as (store, entry, policy, scratch):
         rows = turned_out(cases(store, entry, policy, scratch), policy, scratch / "decisions.parquet", outcomes)
     if format == "json":
-        _json({"run_id": entry.name, "sides": rows})
+        formats.document({"run_id": entry.name, "sides": rows})
     else:
         drawn.show_sides(rows, entry.name)
     return 0

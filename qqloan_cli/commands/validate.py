@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -43,12 +42,12 @@ def validate(
     formats.known(format)
     scorer = Scorer.load(model, load_scale(config_dir(config)))
     rows = sample.of_run(Run.open(on), outcomes, scorer.features) if on is not None else sample.of_table(table, target, scorer.features, by or [], tuple(bad or ()))
-    found = {"schema_version": console.SCHEMA_VERSION, **look(scorer, rows, gain, loss)}
+    found = look(scorer, rows, gain, loss)
     if html is not None:
         write_text(html, validation_page.page(found))
         console.current().say(f"{html} has the charts")
     if format == "json":
-        print(json.dumps(formats.plain(found), ensure_ascii=False, indent=1))
+        formats.document(found)
     else:
         validation.show(found)
     return 0

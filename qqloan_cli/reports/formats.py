@@ -27,6 +27,11 @@ def plain(value):
     return value
 
 
+def document(told: dict) -> None:
+    """Writes one document for machines to stdout."""
+    print(json.dumps(plain({"schema_version": SCHEMA_VERSION, **told}), ensure_ascii=False, indent=1))
+
+
 def emit(table, format: str, title: str | None = None) -> None:
     """Writes ``table`` (pyarrow.Table) to stdout."""
     known(format, FORMATS)
@@ -40,7 +45,7 @@ def emit(table, format: str, title: str | None = None) -> None:
         for row in _rows(table):
             print(json.dumps(row, ensure_ascii=False))
     elif format == "json":
-        print(json.dumps({"schema_version": SCHEMA_VERSION, "rows": list(_rows(table))}, ensure_ascii=False, indent=1))
+        document({"rows": list(_rows(table))})
     else:
         draw([str(name) for name in table.column_names], [[_shown(v) for v in row.values()] for row in _rows(table)], title, _numeric(table))
 

@@ -88,6 +88,6 @@ def _documents(loans: list[tuple], format: str, one: bool, make) -> None:
         for document in documents:
             print(json.dumps(document, ensure_ascii=False))
     elif one:
-        print(json.dumps({"schema_version": formats.SCHEMA_VERSION, **next(documents)}, ensure_ascii=False, indent=1))
+        formats.document(next(documents))
     else:
-        print(json.dumps({"schema_version": formats.SCHEMA_VERSION, "loans": list(documents)}, ensure_ascii=False, indent=1))
+        formats.document({"loans": list(documents)})

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from qqloan_cli.reports import formats
-from qqloan_cli.reports.console import SCHEMA_VERSION
 
 
 def show_check(found: dict, format: str) -> None:
     """``found`` is intake.check's document."""
     if format == "json":
-        print(json.dumps({"schema_version": SCHEMA_VERSION, **found}, ensure_ascii=False, indent=1))
+        formats.document(found)
         return
     formats.draw(
         ["input", "rows", "accepted", "refused", "left out"],
@@ -34,7 +31,7 @@ def show_check(found: dict, format: str) -> None:
 
 def show_list(mappings: list[dict], format: str) -> None:
     if format == "json":
-        print(json.dumps({"schema_version": SCHEMA_VERSION, "sources": mappings}, ensure_ascii=False, indent=1))
+        formats.document({"sources": mappings})
         return
     formats.draw(
         ["source", "files", "brings", "title"],
