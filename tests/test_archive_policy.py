@@ -238,6 +238,14 @@ def test_a_proposal_with_approvers_of_its_own_stops_the_book(people, book):
     assert refused.code == 4 and "policy-without-ground" in refused.err
 
 
+def test_what_cannot_be_shown_adds_nothing_to_the_book(people, book, tmp_path):
+    edited = _edited(people, tmp_path / "edited", SECOND)
+    for more, says in ((("--lang", "fr"), "lang-unknown"), (("--format", "xml"), "format-unknown")):
+        refused = call("policy", "propose", edited, "--to", book, "--effective", LATER, "--by", "li", "--why", "x", *more)
+        assert refused.code == 2 and says in refused.err
+    assert "lang-unknown" in call("policy", "diff", edited, edited, "--lang", "fr").err and list(_all(book)) == [1]
+
+
 def test_what_cannot_be_right_is_not_proposed(people, tmp_path):
     wrong = _edited(people, tmp_path / "wrong", ("rules.toml", "worst_dpd_24m >= 90", "worst_dpd_24m >= 80"))
     refused = _propose(wrong, tmp_path / "book")

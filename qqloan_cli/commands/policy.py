@@ -46,14 +46,16 @@ def propose(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A con
     from qqloan_cli.archive.releases import propose as add
     from qqloan_cli.policy.home import config_dir
 
+    _known(format, lang)
     with tempfile.TemporaryDirectory(prefix="qqloan-policy-") as scratch:
-        return _told(to, add(to, config_dir(config), Path(scratch), as_date(effective, "--effective"), by, why, datetime.datetime.now(), sign), lang, format)
+        return _told(add(to, config_dir(config), Path(scratch), as_date(effective, "--effective"), by, why, datetime.datetime.now(), sign), lang, format)
 
 
 def approve(book: Book, number: Number, sign: Key, format: Format = "table") -> int:
     """Signs a proposed policy. Approvers are those whom the policy before it names in approvers.toml."""
     from qqloan_cli.archive.releases import approve as add
 
+    _known(format)
     return _stands(add(book, number, sign, datetime.datetime.now()), format)
 
 
@@ -61,6 +63,7 @@ def withdraw(book: Book, number: Number, sign: Key, why: Why, format: Format = "
     """Takes back what is not in force yet."""
     from qqloan_cli.archive.releases import withdraw as add
 
+    _known(format)
     return _stands(add(book, number, sign, why, datetime.datetime.now()), format)
 
 
@@ -68,10 +71,11 @@ def rollback(book: Book, number: Number, effective: Effective, by: By, why: Why,
     """Proposes an earlier release again, as it was; it takes the same signatures."""
     from qqloan_cli.archive.releases import propose as add
 
+    _known(format, lang)
     with _laid_out(book, number) as (release, folder), tempfile.TemporaryDirectory(prefix="qqloan-policy-") as scratch:
         if release.state != "released":
             raise UsageError("rollback-never-released", f"it is {release.state}", f"release {number}", "Only what was released can be gone back to.")
-        return _told(book, add(book, folder, Path(scratch), as_date(effective, "--effective"), by, why, datetime.datetime.now(), sign, number), lang, format)
+        return _told(add(book, folder, Path(scratch), as_date(effective, "--effective"), by, why, datetime.datetime.now(), sign, number), lang, format)
 
 
 def list(book: Book, as_of: Annotated[str, typer.Option("--as-of", metavar="DATE", help="Which is in force on this date (default: today).", show_default=False)] = "", format: Format = "table") -> int:
@@ -95,7 +99,8 @@ def show(book: Book, number: Number, lang: Lang = "en", format: Format = "table"
     from qqloan_cli.archive.layout import Archive
     from qqloan_cli.archive.releases import numbered
 
-    return _told(book, numbered(Archive.open(book), number), lang, format)
+    _known(format, lang)
+    return _told(numbered(Archive.open(book), number), lang, format)
 
 
 def diff(before: Annotated[str, typer.Argument(metavar="BEFORE", help="A configuration's folder, or BOOK:N.", show_default=False)],
@@ -104,7 +109,7 @@ def diff(before: Annotated[str, typer.Argument(metavar="BEFORE", help="A configu
     from qqloan_cli.policy.changes import changes
     from qqloan_cli.reports import formats, releases as report
 
-    formats.known(format)
+    _known(format, lang)
     with folder_of(before) as one, folder_of(after) as other:
         found = [change._asdict() for change in changes(one, other)]
     if format == "json":
@@ -222,12 +227,18 @@ def folder_of(named: str):
         yield config_dir(Path(named))
 
 
-def _told(book: Path, release, lang: str, format: str) -> int:
-    from qqloan_cli.reports import formats, releases as report
+def _known(format: str, lang: str = "en") -> None:
+    """Refuses what cannot be shown before anything is added to the book."""
+    from qqloan_cli.reports import formats
 
     formats.known(format)
     if lang not in ("en", "zh"):
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
+
+
+def _told(release, lang: str, format: str) -> int:
+    from qqloan_cli.reports import formats, releases as report
+
     if format == "json":
         document = report.document(release)
         formats.document({**document, "differences": report.worded(document["differences"], lang)})
@@ -240,7 +251,6 @@ def _told(book: Path, release, lang: str, format: str) -> int:
 def _stands(release, format: str) -> int:
     from qqloan_cli.reports import console, formats, releases as report
 
-    formats.known(format)
     if format == "json":
         formats.document(report.document(release))
     else:
