@@ -234,6 +234,19 @@ def test_a_hold_keeps_a_run_and_a_person_until_it_is_released(archive):
     assert call("archive", "release", archive, 3, "--by", "zhao", "--why", "again").code == 2
 
 
+def test_a_hold_on_one_run_keeps_what_another_shares_with_it(archive, lender_run, tmp_path):
+    shutil.copytree(lender_run, tmp_path / "run")
+    document = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**document, "source": "another"}))  # another run of the same files
+    done("archive", tmp_path / "run", "--to", archive)
+    done("archive", "hold", archive, _runs(archive)[-1], "--by", "zhao", "--why", "court")
+    before = _raw_rows(archive)
+    assert "legal-hold" in _erase(archive).err and _raw_rows(archive) == before
+    _prune(archive, "2029-11-25")
+    held = done("replay", archive, _runs(archive)[-1], "--format", "json")
+    assert json.loads(held.out)["erased"] == 0 and json.loads(held.out)["identical"]
+
+
 def _prune(archive, as_of, *options) -> dict:
     return json.loads(done("archive", "prune", archive, "--by", "cron", "--as-of", as_of, "--format", "json", *options).out)
 

@@ -52,13 +52,18 @@ def without(root: Path, people: set[str], kind: str, scratch: Path, by: str, why
         try:
             name_people(con, people)
             con.execute("CREATE TEMP TABLE erased_applications(application_id VARCHAR)")
+            named_by: dict[str, set[str]] = {}  # runs by content: what several share goes from all of them
             for entry in archive.runs():
                 _add_applications(con, archive, entry, scratch)
+                for digest in entry.files.values():
+                    named_by.setdefault(digest, set()).add(entry.name)
             for entry in archive.runs():
                 if runs is not None and entry.name not in runs:
                     continue
                 here = False
                 for name, digest in entry.files.items():
+                    if runs is not None and not named_by[digest] <= set(runs):
+                        continue  # another run is to keep it
                     if not name.startswith(secrecy.PERSONAL) or digest in replaced or archive.replaced.get(digest, (None, ""))[1] is None:
                         continue
                     archive.fetch(entry, name, scratch / name)
@@ -66,8 +71,8 @@ def without(root: Path, people: set[str], kind: str, scratch: Path, by: str, why
                     (scratch / name).unlink()
                     if not gone:
                         continue
-                    if entry.name in kept.runs:
-                        raise UsageError("legal-hold", f"a legal hold keeps run {entry.name}", str(root), "qqloan archive holds lists them.")
+                    if on_hold := sorted(named_by[digest] & kept.runs):
+                        raise UsageError("legal-hold", f"a legal hold keeps run {on_hold[0]}", str(root), "qqloan archive holds lists them.")
                     was_encrypted = entry.stored(digest) != digest
                     left, stored = bring(scratch / "left.parquet", begun / "objects", {}, secrecy.identity().to_public() if was_encrypted else None)
                     replaced[digest], objects[left] = left, sequence

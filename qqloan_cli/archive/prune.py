@@ -11,6 +11,7 @@ from qqloan_cli.archive.events import clock, told
 from qqloan_cli.archive.holds import Held, held
 from qqloan_cli.archive.layout import EVENT, Archive, Entry, adding, written
 from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.retention import Kind, Retention
 
 KIND, PEOPLE = "pruning", "pruning-of-people"
@@ -64,7 +65,11 @@ def prune(root: Path, keep: Retention, today: datetime.date, scratch: Path, by: 
     gone = None
     people = set().union(*found.people.values()) if found.people else set()
     if people:
-        gone = without(root, people, PEOPLE, scratch, by, f"retention as of {today}: {keep.keep['inputs_not_approved'].basis}", at, private_key, list(found.people))
+        try:
+            gone = without(root, people, PEOPLE, scratch, by, f"retention as of {today}: {keep.keep['inputs_not_approved'].basis}", at, private_key, list(found.people))
+        except UsageError as error:
+            if error.ref != "nothing-to-erase":  # a run that is to keep them shares every file
+                raise
     return entry, gone, found
 
 
