@@ -46,6 +46,14 @@ def test_every_row_that_came_in_is_accounted_for(lender, lender_run):
     assert refused == applicants["refused"]
 
 
+def test_a_batch_of_which_every_row_is_refused_ends_in_quarantine(tmp_path):
+    (tmp_path / "applicants.csv").write_text("application_id,applicant_id,requested_amount\nA1,P1,none of it\n")
+    done("run", tmp_path / "applicants.csv", "--out", tmp_path / "run", "--as-of", AS_OF)
+    with duckdb.connect() as con:
+        assert con.execute(f"SELECT count(*) FROM '{tmp_path}/run/decisions.parquet'").fetchall() == [(0,)]
+        assert con.execute(f"SELECT count(*) FROM '{tmp_path}/run/quarantine.parquet'").fetchall()[0][0] >= 1
+
+
 def test_every_decision_has_a_reason_in_both_languages(lender_run):
     from qqloan_cli.policy.reasons import load_reasons
 
