@@ -13,7 +13,7 @@ from qqloan_cli.app import COMMANDS
 from qqloan_cli.contracts import CONTRACTS
 
 PACKAGE = Path(__file__).resolve().parent.parent / "qqloan_cli"
-HEAVY = ("duckdb", "pandas", "pyarrow", "numpy", "scipy", "xgboost", "pydantic", "sqlglot", "python_calamine", "pyspark")
+HEAVY = ("duckdb", "pandas", "pyarrow", "numpy", "scipy", "xgboost", "pydantic", "python_calamine", "pyspark")
 
 # Who may import whom. commands may also reach engine and policy for what they hand over.
 MAY = {

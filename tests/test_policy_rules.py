@@ -9,7 +9,7 @@ import pytest
 from limit_bucket import CONFIGS, Bucket, case, replace
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.errors import ConfigError
-from qqloan_cli.policy.expressions import compile_rule, facts_of
+from qqloan_cli.policy.expressions import compile_rules
 from qqloan_cli.policy.facts import FACTS, KINDS
 from qqloan_cli.policy.rules import load_rules
 
@@ -91,12 +91,14 @@ def test_a_rule_turns_exactly_at_its_edge(tmp_path, fact, edge, over, code):
 @pytest.mark.parametrize("text", [
     "1 = 1; DROP TABLE facts", "(SELECT 1) = 1", "pg_sleep(10) = 1", "read_text('x') = ''", "grade LIKE '%'", "grade IN (SELECT grade FROM facts)",
     "CASE WHEN student THEN student END", "grade::INTEGER = 1", "facts.grade = 'A'", "grade = ANY(['A'])", "EXISTS (SELECT 1)", "*", "student OR",
-    "pd = random()", "grade || 'x' = 'Ax'", "[1] = [1]", "pd > $1", "lower(grade) = 'a'", "student -- comment\n AND true", "pd IS DISTINCT FROM 1", "",
-    "student /* c */", "current_date > 1", "pd BETWEEN 1 AND grade", "a -> a + 1", "x'41' = 'A'", "grade COLLATE nocase = 'a'", "pd[1] = 1", "DATE '2026-01-01' > 1",
+    "pd = random()", "grade || 'x' = 'Ax'", "[1] = [1]", "pd > $1", "lower(grade) = 'a'", "pd IS DISTINCT FROM 1", "",
+    "current_date > 1", "pd BETWEEN 1 AND grade", "a -> a + 1", "x'41' = 'A'", "grade COLLATE nocase = 'a'", "pd[1] = 1", "DATE '2026-01-01' > 1",
+    "student FROM facts", "student AS s", "0x1F = 31", "student, student", "student ORDER BY 1", "student) OR (student", "pd IN (pd)", "NOT " * 400 + "student",
+    "pd > ?", "main.abs(pd) > 1", "student; SELECT 1", "CAST(student AS BOOLEAN)", "TRY_CAST(pd AS DOUBLE) > 1", "\"pd\".\"x\" > 1", "pd = 1 LIMIT 1",
 ])
 def test_anything_but_a_comparison_of_facts_is_refused(text):
     with pytest.raises(ConfigError) as refused:
-        compile_rule(text, KINDS, "rules.toml, R-X")
+        compile_rules({"rules.toml, R-X": text}, KINDS)
     assert refused.value.ref in ("rule-not-allowed", "rule-unreadable", "fact-unknown", "rule-types-differ", "rule-not-a-question")
 
 
@@ -107,7 +109,7 @@ def test_anything_but_a_comparison_of_facts_is_refused(text):
 ])
 def test_a_rule_that_compares_unlike_things_says_so(text, ref):
     with pytest.raises(ConfigError) as refused:
-        compile_rule(text, KINDS, "rules.toml, R-X")
+        compile_rules({"rules.toml, R-X": text}, KINDS)
     assert refused.value.ref == ref
 
 
@@ -116,14 +118,21 @@ def test_a_rule_that_compares_unlike_things_says_so(text, ref):
     "student IS TRUE", "pd >= -1", "(pd + 1) / 2 <> 3", "grade NOT IN ('A')", "ring_alert = FALSE",
 ])
 def test_what_a_credit_officer_needs_is_allowed(text):
-    compiled = compile_rule(text, KINDS, "rules.toml, R-X")
-    assert facts_of(compiled) == facts_of(text) != []
+    [compiled] = compile_rules({"rules.toml, R-X": text}, KINDS)
+    [again] = compile_rules({"rules.toml, R-X": compiled.sql}, KINDS)
+    assert again == compiled and compiled.facts
 
 
 def test_text_in_quotes_stays_text():
     """A quote inside a value cannot end it."""
-    compiled = compile_rule("grade = 'A'' OR 1=1 --'", KINDS, "x")
-    assert compiled == "grade = 'A'' OR 1=1 --'"
+    [compiled] = compile_rules({"x": "grade = 'A'' OR 1=1 --'"}, KINDS)
+    assert compiled.sql == "(\"grade\" = 'A'' OR 1=1 --')"
+
+
+@pytest.mark.parametrize("text", ["student -- not the old\n AND true", "student /* c */ AND true"])
+def test_a_comment_stays_behind(text):
+    [compiled] = compile_rules({"x": text}, KINDS)
+    assert compiled.sql == '("student" AND TRUE)'
 
 
 @pytest.mark.parametrize("when, effect", [("social_band = 'weak'", "decline"), ("ring_alert", "decline"), ("pd > 0.3", "decline"), ("grade = 'F'", "decline")])

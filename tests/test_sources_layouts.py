@@ -222,3 +222,37 @@ def test_a_statement_named_by_its_person_joins_the_lenders_own_applicants(tmp_pa
 
     run = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert run["counts"]["bank_statements"] == {"in": 2, "accepted": 1, "refused": 0, "unmatched": 1}
+
+
+def _mapped(tmp_path, amount: str = "yuan(amount)", where: str = "amount <> ''") -> Path:
+    home = tmp_path / "configs"
+    (home / "sources").mkdir(parents=True, exist_ok=True)
+    (home / "sources" / "ours.toml").write_text(
+        'name = "ours"\ntitle = "ours"\n[[files]]\nname = "lines"\npattern = "ours.csv"\nheader = ["who", "day", "amount"]\n'
+        f'[inputs.bank_statements]\nfrom = "lines"\nwhere = """{where}"""\n[inputs.bank_statements.columns]\napplicant_id = "who"\nbooked_at = "moment(day)"\namount = """{amount}"""\n',
+        encoding="utf-8")
+    return home
+
+
+@pytest.mark.parametrize("asked", [
+    {"amount": "getenv('HOME')"}, {"amount": "random()"}, {"amount": "\"random\"()"}, {"amount": "system.main.getenv('HOME')"}, {"amount": "'HOME'.getenv()"},
+    {"amount": "current_date - DATE '2020-01-01'"}, {"amount": "CURRENT_TIMESTAMP"}, {"amount": "now()"}, {"amount": "(SELECT max(x) FROM read_csv('/etc/passwd') t(x))"},
+    {"amount": "(SELECT content FROM read_text('/etc/passwd'))"}, {"amount": "(SELECT 1 FROM '/etc/passwd')"}, {"amount": "(FROM other)"}, {"amount": "(SELECT 1 FROM main.lines)"},
+    {"amount": "(SELECT 1 FROM (SHOW TABLES))"}, {"amount": "(SELECT 1 FROM (SUMMARIZE lines))"}, {"amount": "$1"}, {"amount": "?"}, {"amount": "1; DROP TABLE lines"}, {"amount": "1 +"},
+    {"amount": "(SELECT 1 FROM query('SELECT 1'))"}, {"amount": "(SELECT 1 FROM duckdb_settings())"}, {"amount": "(WITH x AS (SELECT random() AS r) SELECT r FROM x)"}, {"where": "random() > 0.5"}, {"where": "EXISTS (FROM glob('/*'))"},
+])
+def test_a_mapping_that_looks_beyond_the_files_or_at_the_clock_is_refused_before_a_byte_is_read(tmp_path, asked):
+    file = _file(tmp_path, "who,day,amount\nP1,2024-01-05,5.00\n", "ours.csv")
+    assert check([file], _mapped(tmp_path), "ours")["accepted"] == 1
+    with pytest.raises(ConfigError) as refused:
+        check([file], _mapped(tmp_path, **asked), "ours")
+    assert refused.value.ref == "config-invalid" and len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("amount", [
+    "(WITH x AS (SELECT sum(n) AS s FROM range(3) r(n)) SELECT s FROM x)", "list_sum(list_transform([1, 2], lambda n: n))", "lines.amount::DECIMAL(10, 2)", "CASE WHEN amount LIKE '%5' THEN 1 ELSE 2 END",
+    "(SELECT count(*) FROM unnest([1, 2]))", "(SELECT count(*) FROM lines AS others WHERE others.who = lines.who)", "yuan(amount) /* as it stands */",
+])
+def test_what_a_mapping_may_work_out_of_its_files(tmp_path, amount):
+    file = _file(tmp_path, "who,day,amount\nP1,2024-01-05,5.00\n", "ours.csv")
+    assert check([file], _mapped(tmp_path, amount), "ours")["accepted"] == 1

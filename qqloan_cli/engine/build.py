@@ -21,7 +21,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import InputError, InternalError, QqloanError, UsageError
 
 SCHEMA_VERSION = 1
-_LIBRARIES = ("duckdb", "pyarrow", "numpy", "scipy", "xgboost-cpu", "pydantic", "cryptography", "python-calamine", "chinesecalendar", "sqlglot")
+_LIBRARIES = ("duckdb", "pyarrow", "numpy", "scipy", "xgboost-cpu", "pydantic", "cryptography", "python-calamine", "chinesecalendar")
 
 
 def request(inputs: list[Path], as_of: datetime.date, config: Path, source: str | None, history: list[Path]) -> dict:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.parse import branches, queries_within, serialised
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect, duckdb_error, literal
 from qqloan_cli.errors import UsageError
@@ -22,7 +21,7 @@ def ask_all(run: Run, questions: list[str], threads: int = 2) -> list:
     con = connect(threads)
     try:
         tables = set(_tables(run))
-        for name in sorted({name for question in questions for name in _tables_of(con, question, tables)}):
+        for name in sorted({name for question in questions for name in _tables_of(question, tables)}):
             _bind(con, run, name)
         _close_the_doors(con, run)
         return [con.sql(question).to_arrow_table() for question in questions]
@@ -49,37 +48,21 @@ def _close_the_doors(con, run: Run) -> None:
     con.execute("SET lock_configuration = true")
 
 
-def _tables_of(con, question: str, tables: set[str]) -> list[str]:
+def _tables_of(question: str, tables: set[str]) -> list[str]:
     """The run's tables in a statement, read as DuckDB itself parses it: one SELECT, over those and harmless functions alone."""
-    tree = json.loads(con.execute("SELECT json_serialize_sql(?::VARCHAR)", [question.strip().rstrip(";")]).fetchall()[0][0])
+    [tree] = serialised([question.strip().rstrip(";")])
     hint = "Tables: " + ", ".join(sorted(tables))
     if tree.get("error"):
         raise UsageError("sql-refused", f"only one SELECT can be asked: {tree.get('error_message', 'not a SELECT')[:200]}", hint=hint)
-    if len(tree.get("statements", [])) != 1:
+    if len(tree["statements"]) != 1:
         raise UsageError("sql-refused", "only one SELECT can be asked at a time", hint="Ask them one by one.")
-    own_names: set[str] = set()
-    seen: list[str] = []
-    _walk(tree, own_names, seen)
+    nodes = list(branches(tree))
+    for node in nodes:
+        function = node["function"].get("function_name", "") if node.get("type") == "TABLE_FUNCTION" else None
+        if function is not None and function not in _HARMLESS_FUNCTIONS:
+            raise UsageError("sql-function-refused", f"{function} could reach beyond the run", hint="Ask over the run's own tables.")
+    seen, own = [node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"], queries_within(nodes)
     for name in seen:
-        if name.lower() not in tables and name not in own_names:
+        if name.lower() not in tables and name.lower() not in own:
             raise UsageError("sql-table-unknown", f"no table {name[:80]!r} in this run", hint=hint)
     return sorted({name.lower() for name in seen} & tables)
-
-
-def _walk(node, own_names: set[str], seen: list[str]) -> None:
-    if isinstance(node, list):
-        for part in node:
-            _walk(part, own_names, seen)
-    elif isinstance(node, dict):
-        if node.get("type") == "TABLE_FUNCTION":
-            function = node.get("function", {}).get("function_name", "")
-            if function not in _HARMLESS_FUNCTIONS:
-                raise UsageError("sql-function-refused", f"{function} could reach beyond the run", hint="Ask over the run's own tables.")
-        if node.get("type") == "BASE_TABLE":
-            seen.append(node.get("table_name", ""))
-        for cte in node.get("cte_map", {}).get("map", []) if isinstance(node.get("cte_map"), dict) else []:
-            own_names.add(cte["key"])
-        if node.get("cte_name"):
-            own_names.add(node["cte_name"])
-        for part in node.values():
-            _walk(part, own_names, seen)

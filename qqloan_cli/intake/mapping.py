@@ -53,6 +53,7 @@ from typing import Literal, Optional, Union
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from qqloan_cli.contracts import INPUTS
+from qqloan_cli.engine.parse import branches, chosen, queries_within, serialised
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
 
@@ -60,13 +61,14 @@ CHECKS = ("id", "phone", "card", "uscc", "consent")
 _CONTRACTS = {contract.name: contract for contract in INPUTS}
 _WHERE_IT_STOOD = {"_row", "_file"}
 _TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
+_ELSEWHERE = {"SHOW_REF", "VALUE_PARAMETER"}  # what stands around the tables, or comes from outside the text
 # Reads something else than the tables, or gives another answer another time.
 _FORBIDDEN = re.compile(
     r"read_\w+|\w+_scan|\w*scan_\w*|glob|sniff_csv|parquet_\w+|duckdb_\w+|pragma_\w+|query|query_table|getenv|current_\w+|getvariable|which_secret"
     r"|random|rand|setseed|uuid\w*|gen_random_uuid|now|today|get_current_\w+|transaction_timestamp|localtime\w*|nextval|currval|txid_current"
-    r"|write_log|set_config|load_\w+|install\w*|version|pg_\w+|has_\w+_privilege|st_read\w*|from_substrait\w*|sql_auto_complete|json_execute_serialized_sql"
-    r"|currentdate|currenttimestamp|currenttime|currentuser|currentdatetime|currentschema|utctimestamp|utcdate", re.I,
+    r"|write_log|set_config|load_\w+|install\w*|version|pg_\w+|has_\w+_privilege|st_read\w*|from_substrait\w*|sql_auto_complete|json_execute_serialized_sql", re.I,
 )
+_CLOCK = re.compile(r"current_\w+|localtime\w*|session_user", re.I)  # written without parentheses: a column where the table has one, the clock otherwise
 
 
 class _Strict(BaseModel):
@@ -188,15 +190,15 @@ def our_columns(name: str) -> dict[str, str]:
 
 def _check_sql(name: str, mapped: InputMap, tables: list[str]) -> None:
     """Raises ValueError unless it is one SELECT over the tables, of our columns, that asks nothing of the world around."""
-    where = f"\nWHERE {mapped.where}" if mapped.where else ""
     if mapped.from_ is not None and mapped.from_.lower() not in tables:
         raise ValueError(f"inputs.{name}: from = {mapped.from_!r} is not among the files")
-    for column, expression in mapped.columns.items():
-        _one_select(f"inputs.{name}.columns.{column}", f"SELECT {expression} AS x", tables)
+    asked = {f"inputs.{name}.columns.{column}": f"SELECT {expression} AS x" for column, expression in mapped.columns.items()}
     if mapped.where:
-        _one_select(f"inputs.{name}.where", f"SELECT 1 AS x WHERE {mapped.where}", tables)
-    tree = _one_select(f"inputs.{name}", mapped.query + where, tables)
-    given = [column.lower() for column in tree.named_selects]
+        asked[f"inputs.{name}.where"] = f"SELECT 1 AS x WHERE {mapped.where}"
+    asked[f"inputs.{name}"] = mapped.query + (f"\nWHERE {mapped.where}" if mapped.where else "")
+    for (where, _), tree in zip(asked.items(), serialised(list(asked.values()))):
+        _one_select(where, tree, tables)
+    given = [column.lower() for column in chosen(tree["statements"][0]["node"])]
     known = our_columns(name)
     strange = sorted(set(given) - set(known) - _WHERE_IT_STOOD)
     if "*" in given or strange:
@@ -231,37 +233,26 @@ def missing_columns(name: str, given: set[str]) -> list[str]:
     return [" or ".join(c.removesuffix("_fen") for c in group) for group in NEEDED[name] if not set(group) & given]
 
 
-def _one_select(where: str, sql: str, tables: list[str]):
-    import sqlglot
-    from sqlglot import exp
-
-    try:
-        trees = sqlglot.parse(sql, dialect="duckdb")
-    except sqlglot.errors.SqlglotError as error:
-        raise ValueError(f"{where}: not SQL: {str(error).splitlines()[0]}") from None
-    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+def _one_select(where: str, tree: dict, tables: list[str]) -> None:
+    if tree.get("error"):
+        raise ValueError(f"{where}: {str(tree.get('error_message', 'not SQL')).splitlines()[0]}")
+    if len(tree["statements"]) != 1:
         raise ValueError(f"{where}: one SELECT is asked for, and nothing else")
-    tree = trees[0]
-    allowed = set(tables) | {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.Func):
-            continue  # looked at below, with the functions
-        if table.db or table.catalog or table.name.lower() not in allowed:
-            raise ValueError(f"{where}: {table.name!r} is not among the files: {', '.join(tables)}")
-    for forbidden in (exp.Command, exp.Insert, exp.Update, exp.Delete, exp.Create, exp.Drop, exp.Copy, exp.Attach, exp.Pragma, exp.Set, exp.Into, exp.Parameter, exp.Placeholder):
-        if tree.find(forbidden):
-            raise ValueError(f"{where}: only a SELECT is allowed")
-    for call in tree.find_all(exp.Func):
-        names = {call.name.lower()} if isinstance(call, exp.Anonymous) else {call.key.lower(), call.sql_name().lower()}
-        bad = sorted(n for n in names if _FORBIDDEN.fullmatch(n))
+    nodes = list(branches(tree))
+    known = {*tables, *queries_within(nodes)}
+    for node in nodes:
+        kind = node.get("type")
+        if kind == "BASE_TABLE" and (node.get("schema_name") or node.get("catalog_name") or node["table_name"].lower() not in known):
+            raise ValueError(f"{where}: {node['table_name']!r} is not among the files: {', '.join(tables)}")
+        if kind == "TABLE_FUNCTION" and node["function"].get("function_name", "").lower() not in _TABLE_FUNCTIONS:
+            raise ValueError(f"{where}: {node['function'].get('function_name', '')} is not allowed as a table")
+        if kind in _ELSEWHERE:
+            raise ValueError(f"{where}: {kind.lower().replace('_', ' ')} is not allowed: only a SELECT over the tables is")
+        bad = node.get("function_name", "") if _FORBIDDEN.fullmatch(node.get("function_name", "")) else ""
+        if node.get("class") == "COLUMN_REF" and len(node["column_names"]) == 1 and _CLOCK.fullmatch(node["column_names"][0]):
+            bad = node["column_names"][0]
         if bad:
-            raise ValueError(f"{where}: {bad[0]} is not allowed: it looks beyond the lender's tables, or changes from day to day")
-    for table in tree.find_all(exp.Table):
-        if isinstance(table.this, exp.Func):
-            called = table.this.name.lower() if isinstance(table.this, exp.Anonymous) else table.this.sql_name().lower()
-            if called not in _TABLE_FUNCTIONS and table.this.key not in ("generateseries", "explode", "unnest"):
-                raise ValueError(f"{where}: {called} is not allowed as a table")
-    return tree
+            raise ValueError(f"{where}: {bad} is not allowed: it looks beyond the lender's tables, or changes from day to day")
 
 
 def folder(config: Path) -> Path:

@@ -26,7 +26,7 @@ REQUIRED = ("principal", "annual_rate", "instalments", "start")
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class Drawdown(_Strict):

@@ -17,7 +17,7 @@ _ED25519 = bytes.fromhex("302a300506032b6570032100")  # how RFC 8410 begins a pu
 class Approvers(BaseModel):
     """``people``: by name an Ed25519 public key, the one line between the first and the last of its PEM file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     needed: Annotated[int, Field(ge=2)]
     people: dict[str, str] = {}

@@ -13,7 +13,7 @@ from qqloan_cli.policy.load import load
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class Expected(_Strict):

@@ -12,7 +12,7 @@ KINDS = ("mortgage", "car_loan", "consumer_loan", "microloan", "business_loan", 
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class Code(_Strict):

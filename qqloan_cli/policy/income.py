@@ -21,7 +21,7 @@ Share = Field(ge=0, le=1)
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class LineRule(_Strict):

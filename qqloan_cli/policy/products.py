@@ -24,7 +24,7 @@ PPM = 1_000_000
 class Strict(BaseModel):
     """A key that is not known is a typing error, not a setting."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 def ppm(share: Decimal) -> int:

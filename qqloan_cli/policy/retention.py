@@ -16,7 +16,7 @@ Kind = Literal["inputs_not_approved", "inputs", "tables", "record"]
 class Keep(BaseModel):
     """``months`` from the run's as-of date on; absent: for ever. ``basis`` says the law or the policy, ``certainty`` how sure it is."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     months: Annotated[int, Field(ge=0)] | None = None
     basis: Annotated[str, Field(min_length=1)]
@@ -35,7 +35,7 @@ class Keep(BaseModel):
 
 
 class Retention(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
     keep: dict[Kind, Keep]
 

@@ -10,7 +10,7 @@ from qqloan_cli.policy.load import load
 
 
 class Why(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     en: str = Field(min_length=1)
     zh: str = Field(min_length=1)
@@ -20,7 +20,7 @@ class Why(BaseModel):
 class ReviewPolicy(BaseModel):
     """``second_person_above`` in yuan; ``exception_days`` that an exception may last."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     second_person_above: int = Field(ge=0)
     exception_days: int = Field(ge=1)

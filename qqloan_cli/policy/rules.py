@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from qqloan_cli.errors import ConfigError
-from qqloan_cli.policy.expressions import compile_rule, facts_of
+from qqloan_cli.policy.expressions import compile_rules
 from qqloan_cli.policy.facts import FACTS, KINDS, Fact
 from qqloan_cli.policy.load import load
 from qqloan_cli.policy.products import Strict
@@ -58,7 +58,9 @@ class Rules:
     def __init__(self, rules: list[Rule], reasons: dict[str, Reason]) -> None:
         self.rules = sorted(rules, key=lambda rule: EFFECTS.index(rule.effect))
         self.reasons = reasons
-        self.expressions = [compile_rule(rule.when, KINDS, f"rules.toml, {rule.code}") for rule in self.rules]
+        compiled = compile_rules({f"rules.toml, {rule.code}": rule.when for rule in self.rules}, KINDS)
+        self.expressions = [expression.sql for expression in compiled]
+        self.facts = {rule.code: expression.facts for rule, expression in zip(self.rules, compiled)}
 
     def __iter__(self):
         return iter(self.rules)
@@ -142,11 +144,11 @@ _SOCIAL = {fact.name for fact in FACTS if fact.source == "social"}
 _TWINS = {"pd": "pd_without_social", "grade": "grade_without_social"}  # social evidence is in the first, not in the second
 
 
-def _not_by_social_evidence(rule: Rule, path: Path) -> None:
+def _not_by_social_evidence(rule: Rule, facts: tuple[str, ...], path: Path) -> None:
     """Social evidence alone never declines (个人信息保护法 §24): a decline asks nothing of it, and a score only beside its twin."""
     if "decline" not in (rule.effect, rule.unknown):
         return
-    asked = set(facts_of(rule.when))
+    asked = set(facts)
     alone = sorted(asked & _SOCIAL) + sorted(name for name, twin in _TWINS.items() if name in asked and twin not in asked)
     if alone:
         raise ConfigError("social-declines", f"{rule.code} declines by {alone[0]}, which rests on social evidence", str(path), "Let it refer, or ask for pd_without_social or grade_without_social as well.")
@@ -164,7 +166,9 @@ def load_rules(config_dir: Path) -> Rules:
         for code in (rule.code, rule.unknown_reason):
             if code is not None and code not in reasons:
                 raise ConfigError("reason-missing", f"{code} has no text", str(config_dir / "reasons" / "rules.toml"), "Write it in both languages.")
-        _not_by_social_evidence(rule, path)
         if EFFECTS.index(reasons[rule.code].effect) > EFFECTS.index(rule.effect):
             raise ConfigError("reason-effect-differs", f"{rule.code} may {rule.effect}, its reason says {reasons[rule.code].effect}", str(path), "Make them agree.")
-    return Rules(rules, reasons)
+    compiled = Rules(rules, reasons)
+    for rule in rules:
+        _not_by_social_evidence(rule, compiled.facts[rule.code], path)
+    return compiled

@@ -12,7 +12,7 @@ from qqloan_cli.policy.load import load
 
 
 class Grade(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     grade: str = Field(min_length=1)
     pd_below: float = Field(gt=0)
@@ -21,7 +21,7 @@ class Grade(BaseModel):
 class Scale(BaseModel):
     """``base_score`` points at odds of ``base_odds`` good to one bad; ``points_to_double`` more double those odds."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     base_score: float
     base_odds: float = Field(gt=0)

@@ -15,7 +15,7 @@ _NO_CAP = 1 << 60
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True)
 
 
 class Wages(_Strict):

@@ -45,7 +45,7 @@ NOT_APPLICABLE = ("V-NA-ID", "V-NA-PHONE", "V-NA-CARD", "V-NA-USCC", "V-NA-CONSE
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
 
 class Age(_Strict):

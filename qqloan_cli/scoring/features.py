@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.parse import Node, read
 from qqloan_cli.engine.session import literal, quoted
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
@@ -20,13 +21,15 @@ TABLES = ("applicants", "verify", "income", "credit", "social")
 BEST = "M-BEST"
 _KEYS = ("application_id", "applicant_id", "src_file", "src_row", "employer_uscc", "product", "purpose", "consent_scope", "checks_not_applicable")
 _CODE = r"^(|M-[A-Z0-9-]+)$"
+_OF_LISTS = {"len", "length", "list_contains", "list_has", "array_contains", "array_has"}
+_FUNCTIONS = {"nullif", "greatest", "least", "abs", "ln", "sqrt", "replace"} | _OF_LISTS
 _TYPES = ("BIGINT", "INTEGER", "SMALLINT", "DOUBLE", "BOOLEAN", "VARCHAR")
 
 
 class Feature(BaseModel):
     """``sql`` is an expression over a run's tables, or over a flat table's columns; without one, the feature is the column of its name."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     sql: str | None = None
     description: str = ""
@@ -39,7 +42,7 @@ class Feature(BaseModel):
 
 
 class Features(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(defer_build=True, extra="forbid")
 
     protected: list[str] = []
     feature: dict[str, Feature] = Field(min_length=1)
@@ -86,42 +89,35 @@ class Features(BaseModel):
 
     def select(self) -> str:
         """DuckDB SQL of all features, one row per application of a run. Raises ConfigError at an expression that is not allowed."""
-        import sqlglot
-
-        query = sqlglot.parse_one(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), read="duckdb")
         for name, feature in self.feature.items():
             if feature.sql is None:
                 raise ConfigError("feature-without-sql", "a feature over the chain's tables needs an expression", f"features.toml: {name}", "Give it sql = \"...\".")
             if not feature.reason:
                 raise ConfigError("feature-without-reason", "a feature needs a reason code", f"features.toml: {name}", "Give it reason = \"M-...\".")
-            tree = _checked(name, feature.sql, lambda node, where: _may_read(node, where, self.protected))
-            cast = sqlglot.exp.TryCast(this=tree, to=sqlglot.exp.DataType.build("FLOAT"))
-            query = query.select(sqlglot.exp.alias_(cast, name, quoted=True), copy=False)
-        return query.sql(dialect="duckdb")
+        trees = self._trees(lambda node, where, parent: _may_read(node, where, parent, self.protected))
+        return Path(__file__).with_suffix(".sql").read_text(encoding="utf-8").replace("\nFROM applicants", f",\n  {_as_floats(trees)}\nFROM applicants")
 
     def reads(self) -> dict[str, set[str]]:
         """Columns of a flat table that each feature reads. Raises ConfigError at an expression that is not allowed."""
-        from sqlglot import exp
 
-        def bare(node, where: str) -> None:
+        def bare(node: Node, where: str, parent: Node | None) -> None:
             if node.table:
-                raise ConfigError("feature-table-unknown", f"{node.sql()} names a table", where, "In a flat table's features a column stands alone.")
+                raise ConfigError("feature-table-unknown", f"{node.table}.{node.name} names a table", where, "In a flat table's features a column stands alone.")
 
-        return {
-            name: {name} if feature.sql is None else {node.name for node in _checked(name, feature.sql, bare).find_all(exp.Column)}
-            for name, feature in self.feature.items()
-        }
+        trees = self._trees(bare)
+        return {name: {node.name for node in trees[name].walk() if node.kind == "column"} if name in trees else {name} for name in self.feature}
 
     def select_table(self) -> str:
         """DuckDB SQL of the features that have an expression, over a view ``flat`` with a flat table's columns, in the order of its rows."""
-        from sqlglot import exp
+        return f"SELECT {_as_floats(self._trees(lambda node, where, parent: None))} FROM flat"
 
-        query = exp.select().from_("flat")
-        for name, feature in self.feature.items():
-            if feature.sql is not None:
-                cast = exp.TryCast(this=_checked(name, feature.sql, lambda node, where: None), to=exp.DataType.build("FLOAT"))
-                query = query.select(exp.alias_(cast, name, quoted=True), copy=False)
-        return query.sql(dialect="duckdb", identify=True)
+    def _trees(self, may_read) -> dict[str, Node]:
+        """Every expression that reads only columns which ``may_read(node, where, parent)`` lets pass, and does only arithmetic with them."""
+        asked = {name: feature.sql for name, feature in self.feature.items() if feature.sql is not None}
+        trees = dict(zip(asked, read(list(asked.values()))))
+        for name, tree in trees.items():
+            _check(tree, None, f"features.toml: {name}", may_read)
+        return trees
 
     def toml(self) -> str:
         """These features as a features.toml."""
@@ -175,41 +171,30 @@ def columns_of(table, names: tuple[str, ...]) -> list[np.ndarray]:
     return [as_float32(table.column(name).combine_chunks().to_numpy(zero_copy_only=False)) for name in names]
 
 
-def _checked(name: str, sql: str, may_read):
-    """The expression as a tree, if it reads only columns that ``may_read(node, where)`` lets pass and does only arithmetic with them."""
-    import sqlglot
-    from sqlglot import exp
-
-    where = f"features.toml: {name}"
-    allowed = (
-        exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Neg, exp.Not, exp.And, exp.Or, exp.Is, exp.In, exp.Between,
-        exp.Add, exp.Sub, exp.Mul, exp.Div, exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE,
-        exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Abs, exp.Ln, exp.Sqrt, exp.Length, exp.ArrayContains,
-        exp.TryCast, exp.DataType, exp.Replace,
-    )
-    try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
-    except sqlglot.errors.SqlglotError:
-        raise ConfigError("feature-unreadable", "the expression cannot be read as SQL", where, "Mend its sql.") from None
-    for node in tree.walk():
-        if not isinstance(node, allowed):
-            raise ConfigError("feature-not-allowed", f"{type(node).__name__} may not stand in a feature", where, "The head of features.toml lists what may.")
-        if isinstance(node, exp.Column):
-            may_read(node, where)
-    return exp.paren(tree)
+def _as_floats(trees: dict[str, Node]) -> str:
+    return ",\n  ".join(f"TRY_CAST({tree.sql} AS FLOAT) AS {quoted(name)}" for name, tree in trees.items())
 
 
-def _may_read(node, where: str, protected: list[str]) -> None:
-    from sqlglot.expressions import ArrayContains, Length
+def _check(node: Node, parent: Node | None, where: str, may_read) -> None:
+    if node.kind == "unreadable":
+        raise ConfigError("feature-unreadable", "the expression cannot be read as SQL", where, "Mend its sql.")
+    if node.kind == "other" or (node.kind == "call" and node.name not in _FUNCTIONS):
+        raise ConfigError("feature-not-allowed", f"{node.name} may not stand in a feature", where, "The head of features.toml lists what may.")
+    if node.kind == "column":
+        may_read(node, where, parent)
+    for part in node.parts:
+        _check(part, node, where, may_read)
 
+
+def _may_read(node: Node, where: str, parent: Node | None, protected: list[str]) -> None:
     table, column = node.table, node.name
     if table not in TABLES:
-        raise ConfigError("feature-table-unknown", f"{node.sql()} names no table that a feature may read", where, f"Write table.column; tables: {', '.join(TABLES)}.")
+        raise ConfigError("feature-table-unknown", f"{node.name} names no table that a feature may read", where, f"Write table.column; tables: {', '.join(TABLES)}.")
     contract = CONTRACTS[table]
     if column not in contract.names:
         raise ConfigError("feature-column-unknown", f"{table} has no column {column}", where, "qqloan config and the contracts list a table's columns.")
     found = contract.column(column)
-    counted = found.type == "VARCHAR[]" and isinstance(node.parent, (Length, ArrayContains))  # how many, or whether one is there
+    counted = found.type == "VARCHAR[]" and parent is not None and parent.kind == "call" and parent.name in _OF_LISTS  # how many, or whether one is there
     if found.personal or column in _KEYS or column.endswith("_hash") or not (counted or found.type in _TYPES):
         raise ConfigError("feature-column-not-allowed", f"{table}.{column} is a key or an identifier, not evidence", where, "Use another column.")
     if column in protected:

@@ -119,17 +119,16 @@ def _stand_side_by_side(task: Task) -> None:
 
 def _price_offers(task: Task) -> None:
     """Leaves ``offers``: the price of every wanted offer."""
-    wanted = task.con.sql("SELECT * FROM wanted").to_arrow_table().combine_chunks()
-    column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names if name != "cost_cap_ppm"}
+    wanted = task.con.sql(f"SELECT * REPLACE (COALESCE(cost_cap_ppm, {NO_CAP}) AS cost_cap_ppm) FROM wanted").to_arrow_table().combine_chunks()
+    column = {name: wanted[name].to_numpy().astype(np.int64) for name in wanted.column_names}
     terms = Terms(
         column["offered_fen"], column["rate_ppm"], column["term_months"], column["method_code"], column["monthly_fee_fen"], column["upfront_fee_fen"],
         principal_free=column["principal_free"], **real_days_of(task.values, column["product_place"]),
     )
-    caps = wanted["cost_cap_ppm"].fill_null(NO_CAP).to_numpy().astype(np.int64)
     floor_ppm, step_ppm = task.values["cut"]
 
     def price_some(rows: np.ndarray | slice, rounding: Rounding) -> dict[str, np.ndarray]:
-        return vars(price(terms[rows], caps[rows], task.values["legal_is_effective"], floor_ppm, step_ppm, rounding))
+        return vars(price(terms[rows], column["cost_cap_ppm"][rows], task.values["legal_is_effective"], floor_ppm, step_ppm, rounding))
 
     priced = Priced(**by_rounding(column["product_place"], task.values["roundings"], price_some))
     offers = pa.table({
