@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     panel: str
 
 
-UNDERWRITE, PROVE, LOOK, BUILD, SET_UP = "Underwrite", "Prove", "Look", "Models", "Set up"
+UNDERWRITE, SERVICE, PROVE, LOOK, BUILD, SET_UP = "Underwrite", "Service", "Prove", "Look", "Models", "Set up"
 
 COMMANDS = (
     Entry("run", "run:run", "The whole chain: a lender's files to decisions and a funded plan.", UNDERWRITE),
@@ -41,6 +41,7 @@ COMMANDS = (
     Entry("limit", "limit:limit", "Rules, limit, price: the decision.", UNDERWRITE),
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
     Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
+    Entry("servicing", "servicing:app", "A book of loans: runs opened, events posted, days closed, the state on any date.", SERVICE),
     Entry("archive", "archive:app", "Seal a run: inputs, configuration, model and every table, chained; holds and retention.", PROVE),
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),
@@ -56,7 +57,7 @@ COMMANDS = (
     Entry("features", "features:features", "What the scorer looks at.", LOOK),
     Entry("train", "train:train", "Train and calibrate a model.", BUILD),
     Entry("validate", "validate:validate", "What a model is worth on rows that it was not trained on.", BUILD),
-    Entry("generate", "generate:generate", "A coherent synthetic lender of any size, with the truth beside it.", BUILD),
+    Entry("generate", "generate:app", "A coherent synthetic lender of any size, and what its borrowers did.", BUILD),
     Entry("init", "init:init", "Write configuration and a sample to start from.", SET_UP),
     Entry("source", "source:app", "Check or draft a mapping of a lender's files.", SET_UP),
     Entry("config", "config:app", "Settings with their origin, dates and law.", SET_UP),

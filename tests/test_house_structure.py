@@ -31,8 +31,9 @@ MAY = {
     "asking": {"errors", "contracts", "engine", "policy", "loans", "stages"},
     "chain": {"errors", "engine", "stages", "links", "asking"},
     "archive": {"errors", "contracts", "engine", "policy", "chain"},
+    "servicing": {"errors", "contracts", "engine", "policy", "loans", "intake"},
     "reports": {"errors", "contracts", "engine", "policy"},
-    "commands": {"errors", "app", "chain", "asking", "archive", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
+    "commands": {"errors", "app", "chain", "asking", "archive", "servicing", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
     "process": set(),
     "app": {"errors", "process", "reports", "commands"},
 }

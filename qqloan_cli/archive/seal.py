@@ -10,7 +10,7 @@ from typing import NamedTuple
 from qqloan_cli.archive import secrecy
 from qqloan_cli.archive.layout import FORMAT, Archive, Entry, adding, bring, brought_by
 from qqloan_cli.archive.signing import sign
-from qqloan_cli.archive.statement import of_tables, run_id, statement
+from qqloan_cli.archive.statement import of_tables, statement
 from qqloan_cli.engine.files import digest_folder, only_writer, sha256, write_json
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import IntegrityError, UsageError
@@ -36,7 +36,7 @@ def seal(root: Path, archive: Path, private_key: Path | None, events, encrypt_to
         if digest_folder(run.config_dir) != run.document["config_digest"]:
             raise IntegrityError("run-altered", "the configuration is not what the run was made under", str(run.config_dir), "Run it again under this configuration.")
         before = list(store.entries())
-        here = [entry for entry in before if entry.kind == "run" and entry.name == run_id(run)]
+        here = [entry for entry in before if entry.kind == "run" and entry.name == run.run_id]
         if here:
             return Sealed(here[0], len(here[0].files), 0, 0, True)
         brought = brought_by(before)

@@ -12,14 +12,6 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect, literal, quoted
 
 
-def run_id(run: Run) -> str:
-    """The run's date and twelve characters that follow from what went in and what came out: the same run has the same name anywhere."""
-    document = run.document
-    what = {name: document.get(name) for name in ("as_of", "source", "config_digest", "key_id", "digests")}
-    what["inputs"] = sorted([given["input"], given["sha256"]] for given in document.get("inputs", []))
-    return f"{document['as_of']}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]}"
-
-
 def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence: int, previous: str | None, format_sha256: str, tables: dict, encrypted: dict) -> dict:
     """``files``: digest by name. ``objects``: by digest, the entry that brought it. ``tables``: as ``of_tables`` has them."""
     document = run.document
@@ -36,7 +28,7 @@ def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence
             },
             "runDetails": {
                 "builder": {"id": "urn:qqloan", "version": {**document["code"], **document["libraries"]}},
-                "metadata": {"invocationId": run_id(run)},
+                "metadata": {"invocationId": run.run_id},
             },
             "qqloan_chain": {
                 "sequence": sequence, "previous": previous, "format_sha256": format_sha256, "objects": dict(sorted(objects.items())), "counts": document["counts"], "tables": tables,

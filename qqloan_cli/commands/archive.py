@@ -36,7 +36,7 @@ def seal(
 
     said = console.current()
     if dry_run:
-        said.say(f"would seal {run_id(Run.open(run))} into {to}")
+        said.say(f"would seal {Run.open(run).run_id} into {to}")
         return 0
     sealed = put(run, to, sign, said, encrypt_to)
     if head:

@@ -58,6 +58,13 @@ class Run:
             raise InputError("run-json-broken", "run.json cannot be read", str(path), "Replay the run from its archive.") from None
 
     @property
+    def run_id(self) -> str:
+        """Its date and twelve characters that follow from what went in and what came out: the same run has the same name anywhere."""
+        what = {name: self.document.get(name) for name in ("as_of", "source", "config_digest", "key_id", "digests")}
+        what["inputs"] = sorted([given["input"], given["sha256"]] for given in self.document.get("inputs", []))
+        return f"{self.document['as_of']}-{hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]}"
+
+    @property
     def as_of(self) -> datetime.date:
         return datetime.date.fromisoformat(self.document["as_of"])
 

@@ -94,10 +94,10 @@ def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str
         sort = table not in stage.in_order
         if bucket is None and not run.is_shared(table):
             rows[table] = sum(
-                _put(con, table, run.file(table, b), f'(SELECT * FROM "{table}" WHERE bucket = {b})', sort) for b in range(run.buckets)
+                put(con, table, run.file(table, b), f'(SELECT * FROM "{table}" WHERE bucket = {b})', sort) for b in range(run.buckets)
             )
         else:
-            rows[table] = _put(con, table, run.file(table, bucket), f'"{table}"', sort)
+            rows[table] = put(con, table, run.file(table, bucket), f'"{table}"', sort)
         _drop(con, table)
     return rows
 
@@ -112,7 +112,7 @@ def _drop(con, table: str) -> None:
         con.execute(f'DROP VIEW "{table}"')
 
 
-def _put(con, table: str, path: Path, source: str, sort: bool) -> int:
+def put(con, table: str, path: Path, source: str, sort: bool) -> int:
     """Writes ``source`` as the contract has it, in the order of its key, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")

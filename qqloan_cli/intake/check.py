@@ -92,7 +92,7 @@ def _count(plan: Plan, groups: list[Group], scratch: Path) -> dict:
         make_ready(con)
         for name in plan.inputs():
             mine = [group for group in groups if group.input == name]
-            mine = _judge(con, name, mine, scratch)
+            mine = judge(con, name, mine, scratch)
             counts[name] = _counted(con, name, plan, mine)
             reasons += _why(con, name)
             if name == "bank_statements":
@@ -103,7 +103,7 @@ def _count(plan: Plan, groups: list[Group], scratch: Path) -> dict:
     return {"inputs": counts, "reasons": reasons, "money": ordered, "from": min(days, default=None), "to": max(days, default=None)}
 
 
-def _judge(con, name: str, groups: list[Group], scratch: Path) -> list[Group]:
+def judge(con, name: str, groups: list[Group], scratch: Path) -> list[Group]:
     """The table ``checked``; again with the careful way for CSV in which DuckDB met a line that is not regular."""
     import duckdb
 
@@ -114,7 +114,7 @@ def _judge(con, name: str, groups: list[Group], scratch: Path) -> list[Group]:
         if not any(group.reads for group in groups):
             files = ", ".join(file.name for group in groups for file in group.files[:3])
             raise InputError("file-unreadable", f"{name} cannot be read ({type(error).__name__})", files, "The file is damaged inside: export it again.") from None
-        return _judge(con, name, [careful_group(name, group.reads[0], scratch) if group.reads else group for group in groups], scratch)
+        return judge(con, name, [careful_group(name, group.reads[0], scratch) if group.reads else group for group in groups], scratch)
     return groups
 
 

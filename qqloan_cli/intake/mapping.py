@@ -52,13 +52,13 @@ from typing import Literal, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from qqloan_cli.contracts import INPUTS
+from qqloan_cli.contracts import CONTRACTS, INPUTS
 from qqloan_cli.engine.parse import branches, chosen, queries_within, serialised
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
 
 CHECKS = ("id", "phone", "card", "uscc", "consent")
-_CONTRACTS = {contract.name: contract for contract in INPUTS}
+_CONTRACTS = {contract.name: contract for contract in (*INPUTS, CONTRACTS["repayments"])}
 _WHERE_IT_STOOD = {"_row", "_file"}
 _TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
 _ELSEWHERE = {"SHOW_REF", "VALUE_PARAMETER"}  # what stands around the tables, or comes from outside the text
@@ -225,6 +225,7 @@ NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "outcomes": (("applicant_id",), ("observed_at",)),
     "funding_refusals": (("application_id",), ("source",)),
     "blocklist": (("kind",), ("value",)),
+    "repayments": (("event_id",), ("value_date",)),
 }
 
 

@@ -56,7 +56,7 @@ def recognise(files: list[File], config: Path, source: str | None) -> Plan:
     for file in files:
         name = own_name(file)
         if chosen is None and name is not None:
-            read = _own(file, name)
+            read = own_read(file, name)
             if read is not None:
                 plan.own.setdefault(name, []).append(read)
                 continue
@@ -83,7 +83,7 @@ def own_name(file: File) -> str | None:
     return None
 
 
-def _own(file: File, name: str) -> Read | None:
+def own_read(file: File, name: str) -> Read | None:
     """How to read a file of our own layout; None where its header is another."""
     known = our_columns(name)
     for top in tops(file):
@@ -103,7 +103,7 @@ def _also_own(plan: Plan, files: list[File]) -> list[File]:
     left = []
     for file in files:
         name = own_name(file)
-        read = _own(file, name) if name else None
+        read = own_read(file, name) if name else None
         if read is None:
             left.append(file)
         else:
@@ -232,7 +232,7 @@ def _settle(plan: Plan, rest: list[File], config: Path, chosen: Mapping | None) 
     """What nothing knows: an error where it was named, or is ours by name, or is all there is; a note otherwise."""
     for file in rest:
         if own_name(file) is not None and file.ending in (*ENDINGS, "") and chosen is None:
-            raise _wrong_columns(file, own_name(file))
+            raise wrong_columns(file, own_name(file))
     explicit = [file for file in rest if file.explicit]
     if chosen is None and (explicit or not plan.files):
         looked_at = explicit or [file for file in rest if file.ending in ENDINGS]
@@ -248,7 +248,7 @@ def _header_like(cells: list[str]) -> bool:
     return bool(cells) and not any(re.search(r"\d{4}|^[-+¥￥$]?[\d.,/:-]+$|@", cell) for cell in cells) and any(cells)
 
 
-def _wrong_columns(file: File, name: str) -> InputError:
+def wrong_columns(file: File, name: str) -> InputError:
     known = our_columns(name)
     best: tuple[int, list[str]] = (-1, [])
     for top in tops(file):

@@ -20,7 +20,7 @@ def begin(con) -> None:
 def explain(con, group: Group, as_of: datetime.date | None) -> None:
     """Adds a group's refused rows to the table ``refused``, one row a rule broken."""
     con.execute(f"CREATE OR REPLACE TEMP TABLE looked AS {group.looked_at(as_of)}")
-    names = _names(con, group.files)
+    named = names(con, group.files)
     for file, kind, number in _skipped(con, group.files):
         file.skipped.setdefault(kind, []).append(number)
     con.execute("DELETE FROM looked WHERE _skip IS NOT NULL")
@@ -29,7 +29,7 @@ def explain(con, group: Group, as_of: datetime.date | None) -> None:
         words = f"CASE WHEN _line IS NULL THEN {literal(reason)} ELSE 'line ' || _line || ': ' || {literal(reason)} END"
         con.execute(
             f"INSERT INTO refused SELECT src_file, n.name, src_row, {literal(column)}, {literal(rule)}, {words}, {shown} "
-            f"FROM looked JOIN {names} AS n ON n.no = looked.src_file WHERE {where}"
+            f"FROM looked JOIN {named} AS n ON n.no = looked.src_file WHERE {where}"
         )
     con.execute("DROP TABLE looked")
 
@@ -52,11 +52,11 @@ def rows(con) -> int:
 
 def add_doubles(con, files: list[File]) -> None:
     """Applications that come twice: of equal rows one stayed, of rows that contradict each other none."""
-    names = _names(con, files)
+    named = names(con, files)
     con.execute(f"""INSERT INTO refused
       SELECT src_file, n.name, src_row, 'application_id', CASE WHEN contradicts THEN 'application-id-conflict' ELSE 'repeated-row' END,
         CASE WHEN contradicts THEN 'several rows with this application_id say different things' ELSE 'the same row stands before it' END, mask(application_id)
-      FROM doubles JOIN {names} AS n ON n.no = src_file""")
+      FROM doubles JOIN {named} AS n ON n.no = src_file""")
 
 
 def add_broken(con, group: Group) -> None:
@@ -71,7 +71,7 @@ def add_broken(con, group: Group) -> None:
         con.unregister("broken_lines")
 
 
-def _names(con, files: list[File]) -> str:
+def names(con, files: list[File]) -> str:
     import pyarrow as pa
 
     con.register("file_names", pa.table({"no": pa.array([f.no for f in files], pa.uint16()), "name": pa.array([f.name for f in files], pa.string())}))

@@ -20,6 +20,7 @@ from qqloan_cli.policy.retention import load_retention
 from qqloan_cli.policy.review import load_review
 from qqloan_cli.policy.rules import load_rules
 from qqloan_cli.policy.scale import load_scale
+from qqloan_cli.policy.servicing import load_servicing
 from qqloan_cli.policy.social import load_social
 from qqloan_cli.policy.tax import load_tax
 from qqloan_cli.policy.verify import load_verify
@@ -28,7 +29,7 @@ LOADERS: tuple[tuple[str, Callable], ...] = (
     ("products.toml", load_products), ("lender.toml", load_lender), ("verify.toml", load_verify), ("income.toml", load_income),
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
-    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 

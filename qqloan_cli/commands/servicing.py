@@ -1,0 +1,102 @@
+"""qqloan servicing: a book of loans after the money left. Runs are opened into it, files of events posted, days closed, states asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from qqloan_cli.app import group
+from qqloan_cli.commands.options import Config, DryRun, RunArgument, Source, Workers, as_date, as_workers
+
+BookOption = Annotated[Path, typer.Option("--book", help="A book's folder.", show_default=False)]
+
+
+def open(run: RunArgument, book: BookOption, dry_run: DryRun = False) -> int:
+    """Take a run's funded tranches into a book as loans; the book is begun where there is none."""
+    from qqloan_cli.engine.files import only_writer
+    from qqloan_cli.engine.run import Run
+    from qqloan_cli.reports import console
+    from qqloan_cli.servicing.open import open_run
+
+    said, taken = console.current(), Run.open(run)
+    if dry_run:
+        said.say(f"would open {taken.run_id} into {book}")
+        return 0
+    with only_writer(book, said):
+        _, told = open_run(taken, book)
+    said.say(f"{told['loans']:,} loans of {told['run_id']}, {told['principal_fen'] / 100:,.2f} yuan, are in {book} from {told['opened_on']}")
+    said.next_step(f"qqloan servicing post FILE --book {book}")
+    return 0
+
+
+def post(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of repayments and other events.", show_default=False)],
+    book: BookOption,
+    received: Annotated[Optional[str], typer.Option("--received", metavar="DATE", help="The business day on which it came (default: the first that is not closed).", show_default=False)] = None,
+    source: Source = None,
+    config: Config = None,
+) -> int:
+    """Take in what happened to loans: repayments, reversals, fees, waivers, pauses, restructurings, write-offs. The same event twice is one."""
+    from qqloan_cli.engine.files import only_writer
+    from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.reports import console
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.post import post as put
+
+    said = console.current()
+    day = as_date(received, "--received") if received else None
+    with only_writer(book, said):
+        told = put(Book.open(book), files, day, config_dir(config), source)
+    said.say(
+        f"{told['rows']:,} rows: {told['posted']:,} posted as of {told['received_on']}, {told['repeated']:,} known before, {told['refused']:,} refused; "
+        f"{told['unmatched']:,} have no loan; {told['money_fen'] / 100:,.2f} yuan of money"
+    )
+    if told["refused"]:
+        said.note("rows-refused", f"{told['refused']:,} rows were refused; {book}/quarantine/{told['number']:05d}.parquet says which and why.")
+    return 0
+
+
+def close(
+    book: BookOption,
+    to: Annotated[str, typer.Option("--to", metavar="DATE", help="The last day to be closed; those before it that are open are closed with it.", show_default=False)],
+    workers: Workers = None,
+) -> int:
+    """Close business days: what fell due, what it was paid with, what penalty grew, into the ledger. Three missed nights are three nights."""
+    from qqloan_cli.engine.files import only_writer
+    from qqloan_cli.reports import console
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.close import close as shut
+
+    said = console.current()
+    with only_writer(book, said):
+        told = shut(Book.open(book), as_date(to, "--to"), as_workers(workers))
+    said.say(f"{told['from']} to {told['to']}: {told['entries']:,} entries over {told['loans']:,} loans")
+    if told["exceptions"]:
+        said.note("set-aside", f"{told['exceptions']:,} events or loans were set aside; {book}/exceptions.parquet says which and why.")
+    said.next_step(f"qqloan servicing state --book {book} --at {told['to']} --out state.parquet")
+    return 0
+
+
+def state(
+    book: BookOption,
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help="The day that is asked for.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A Parquet file, one row a loan.", show_default=False)],
+    known_at: Annotated[Optional[str], typer.Option("--known-at", metavar="DATE", help="As it was known at the end of this day (default: now).", show_default=False)] = None,
+    workers: Workers = None,
+) -> int:
+    """Every loan as it stands at the end of a day, and beside it what was said on the day itself."""
+    import os
+
+    from qqloan_cli.reports import console
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.state import write_state
+
+    known = as_date(known_at, "--known-at") if known_at else None
+    rows = write_state(Book.open(book), as_date(at, "--at"), known, Path(os.path.abspath(out)), as_workers(workers))
+    console.current().say(f"{rows:,} loans at {at} in {out}")
+    return 0
+
+
+app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state)

@@ -1,0 +1,87 @@
+"""configs/servicing.toml: what is agreed on for the time after the money leaves."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qqloan_cli.errors import ConfigError
+from qqloan_cli.policy.load import load
+from qqloan_cli.policy.products import Strict
+
+Component = Literal["fees", "penalty", "interest", "principal"]
+CLASSES = ("normal", "special_mention", "substandard", "doubtful", "loss")
+
+
+class Agreed(Strict):
+    allocation: Annotated[list[Component], Field(min_length=4, max_length=4)]
+    across: Literal["components", "instalments"]
+    excess: Literal["hold", "principal"]
+    early: Literal["lower", "shorten"]
+    grace_days: Annotated[int, Field(ge=0, le=30)]
+    penalty_year_days: Literal[360, 365]
+    pause_stops_penalty: bool
+
+    @model_validator(mode="after")
+    def _each_once(self) -> "Agreed":
+        if len(set(self.allocation)) != 4:
+            raise ValueError("allocation has fees, penalty, interest and principal, each once")
+        return self
+
+
+class Other(Strict):
+    """What one product agrees on otherwise."""
+
+    allocation: Annotated[list[Component], Field(min_length=4, max_length=4)] | None = None
+    across: Literal["components", "instalments"] | None = None
+    excess: Literal["hold", "principal"] | None = None
+    early: Literal["lower", "shorten"] | None = None
+    grace_days: Annotated[int, Field(ge=0, le=30)] | None = None
+    penalty_year_days: Literal[360, 365] | None = None
+    pause_stops_penalty: bool | None = None
+
+
+class Classes(Strict):
+    """Days past due, inclusive, from which a loan is at least of the class."""
+
+    special_mention: Annotated[int, Field(ge=1)]
+    substandard: int
+    doubtful: int
+    loss: int
+    technical_days: Annotated[int, Field(ge=0, le=30)]
+    watch_months: Annotated[int, Field(ge=0)]
+    document: str
+    source: str
+    certainty: Literal["H", "M", "L"]
+    verified_through: datetime.date
+
+    @model_validator(mode="after")
+    def _rise(self) -> "Classes":
+        if not self.special_mention < self.substandard < self.doubtful < self.loss:
+            raise ValueError("the days of the classes do not rise")
+        return self
+
+
+class Servicing(Strict):
+    terms: Agreed
+    product: dict[str, Other] = {}
+    classes: Classes
+
+    def of(self, product: str) -> Agreed:
+        other = self.product.get(product)
+        return Agreed(**(self.terms.model_dump() | (other.model_dump(exclude_none=True) if other else {})))
+
+
+def load_servicing(config_dir: Path, products: list[str] | None = None) -> Servicing:
+    """Raises ConfigError also at a product that products.toml, whose ``products`` are, does not have."""
+    path = config_dir / "servicing.toml"
+    found = load(path, Servicing)
+    unknown = sorted(set(found.product) - set(products)) if products is not None else []
+    if unknown:
+        raise ConfigError("product-unknown", f"there is no product {unknown[0]}", str(path), f"There are: {', '.join(products)}.")
+    for name in found.product:
+        found.of(name)
+    return found

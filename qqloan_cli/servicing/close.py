@@ -1,0 +1,114 @@
+"""The close of a day, and of all days before it that were not closed: the ledger up to then, and what was set aside.
+
+The ledger is a function of the book's runs and events and of the day, not of when it was asked: three missed nights are three nights.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+
+from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.stage import put
+from qqloan_cli.engine.workers import Workers
+from qqloan_cli.errors import UsageError
+from qqloan_cli.servicing.account import ACCOUNTS
+from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.lanes import Agreements, bind, run_lanes
+
+_HERE = Path(__file__).parent
+UNMATCHED = "unmatched"
+_MEMORY_MB = 1_500
+
+
+def close(book: Book, to: datetime.date, workers: int) -> dict:
+    """Returns the counts: from and to, entries written, loans and exceptions. Raises UsageError at a day that is closed already."""
+    if book.closed_to is not None and to <= book.closed_to:
+        raise UsageError("day-closed", f"{book.closed_to} is closed already", "--to", f"The next is {book.today}.")
+    if to < book.today:
+        raise UsageError("day-before-book", f"the book begins on {book.today}", "--to", "Name a later day.")
+    first = (book.closed_to or to).replace(day=1) if book.closed_to else None
+    beside = book.root / ".closing"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    parts = [*range(book.buckets), None]
+    counts, excepted = {"entries": 0, "loans": 0, "lanes": 0}, []
+    with Workers(min(workers, len(parts)), _Closing(book, to, first, beside)) as others:
+        waiting = list(reversed(parts))
+        while waiting or others.is_busy:
+            while waiting and others.room:
+                others.give(waiting.pop())
+            for _, (made, exceptions) in others.take():
+                excepted += exceptions
+                for name, number in made.items():
+                    counts[name] += number
+    _write_exceptions(excepted, beside / "exceptions.parquet")
+    for path in sorted(beside.glob("*-*.parquet")):
+        book.put_in_place(path, book.root / "ledger" / path.name)
+    book.put_in_place(beside / "exceptions.parquet", book.root / "exceptions.parquet")
+    shutil.rmtree(beside)
+    told = {"from": book.today.isoformat(), "to": to.isoformat(), **counts, "exceptions": len(excepted)}
+    book.document["closed_to"] = to.isoformat()
+    book.save()
+    return told
+
+
+class _Closing:
+    """A bucket's work, or with None that on money without a loan."""
+
+    def __init__(self, book: Book, to: datetime.date, first: datetime.date | None, beside: Path) -> None:
+        self.book, self.to, self.first, self.beside = book, to, first, beside
+
+    def __call__(self, bucket: int | None) -> tuple[dict[str, int], list[tuple]]:
+        con = connect(1, _MEMORY_MB)
+        try:
+            con.execute("SET VARIABLE upto = $1::DATE", [self.to])
+            if bucket is None:
+                return self._unmatched(con)
+            bind(con, self.book, bucket, self.to, self.to)
+            con.execute("CREATE TEMP TABLE lanes_taken AS SELECT row_number() OVER (ORDER BY loan_id, known_from) - 1 AS lane, * FROM lanes")
+            con.register("accounts", pa.table({"code": pa.array(range(len(ACCOUNTS)), pa.int64()), "account": pa.array(ACCOUNTS, pa.string())}))
+            con.execute("CREATE TEMP TABLE moves (lane BIGINT, day BIGINT, event BIGINT, debit BIGINT, credit BIGINT, fen BIGINT)")
+            refused = []
+            for ran in run_lanes(con, Agreements.of(self.book), self.to):
+                columns = ran.accounts.moves.columns()
+                columns["lane"] = ran.lane[columns["lane"]]
+                con.register("some_moves", pa.table(columns))
+                con.execute("INSERT INTO moves SELECT lane, day, event, debit, credit, fen FROM some_moves")
+                con.unregister("some_moves")
+                refused += ran.accounts.refused
+            con.execute((_HERE / "close.sql").read_text(encoding="utf-8"))
+            exceptions = con.execute("SELECT loan_id, NULL, NULL, 'the instalments do not add up to the loan' FROM broken").fetchall()
+            if refused:
+                con.register("set_aside", pa.table({"event": pa.array([event for event, _ in refused], pa.int64()), "reason": [why for _, why in refused]}))
+                exceptions += con.execute("SELECT DISTINCT loan_id, event_id, value_date, reason FROM set_aside JOIN loan_events USING (event)").fetchall()
+            [(loans,)], [(lanes,)] = con.execute("SELECT count(*) FROM loans").fetchall(), con.execute("SELECT count(*) FROM lanes").fetchall()
+            return {"entries": self._write(con, f"{bucket:03d}"), "loans": loans, "lanes": lanes}, exceptions
+        finally:
+            con.close()
+
+    def _unmatched(self, con) -> tuple[dict[str, int], list[tuple]]:
+        con.execute(f"CREATE TEMP VIEW told_events AS {self.book.source('events')}")
+        con.execute(f"CREATE TEMP VIEW book_loans AS SELECT loan_id, opened_on FROM ({self.book.source('loans')})")
+        con.execute((_HERE / "unmatched.sql").read_text(encoding="utf-8"))
+        return {"entries": self._write(con, UNMATCHED), "loans": 0, "lanes": 0}, con.execute("FROM waiting").fetchall()
+
+    def _write(self, con, name: str) -> int:
+        """The months from the one of the last close on; those before it stand. How many entries are of the days that are closed now."""
+        months = con.execute("SELECT DISTINCT strftime(posted_at, '%Y-%m') FROM entries WHERE posted_at >= coalesce($1::DATE, DATE '0001-01-01') ORDER BY 1", [self.first]).fetchall()
+        for (month,) in months:
+            put(con, "ledger", self.beside / f"{name}-{month}.parquet", f"(SELECT * FROM entries WHERE strftime(posted_at, '%Y-%m') = {literal(month)})", True)
+        return con.execute("SELECT count(*) FROM entries WHERE posted_at > coalesce($1::DATE, DATE '0001-01-01')", [self.book.closed_to]).fetchall()[0][0]
+
+
+def _write_exceptions(rows: list[tuple], path: Path) -> None:
+    loan, event, day, reason = zip(*rows) if rows else ((), (), (), ())
+    con = connect(1)
+    try:
+        con.register("excepted", pa.table({"loan_id": pa.array(loan, pa.string()), "event_id": pa.array(event, pa.string()), "value_date": pa.array(day, pa.date32()), "reason": pa.array(reason, pa.string())}))
+        put(con, "exceptions", path, "excepted", True)
+    finally:
+        con.close()

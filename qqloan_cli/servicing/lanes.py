@@ -1,0 +1,126 @@
+"""A bucket of a book as columns: loans as they were known at their times (lanes), what happens in each, and the accounts that follow."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from qqloan_cli.loans.schedule import METHODS, Rounding
+from qqloan_cli.policy.products import Product, load_products, ppm
+from qqloan_cli.policy.servicing import Servicing, load_servicing
+from qqloan_cli.servicing.account import FAR, KINDS, Accounts, How
+from qqloan_cli.servicing.book import Book
+
+_HERE = Path(__file__).parent
+_REAL_DAYS = {"30/360": 0, "act/365": 365, "act/360": 360}
+_CODE = {kind: code for code, kind in enumerate(KINDS)}
+BLOCK = 16_384  # lanes at a time: their instalments stay in the cache
+
+
+@dataclass(frozen=True)
+class Agreements:
+    """What the book's configurations say; of a product that several have, the latest."""
+
+    products: dict[str, Product]
+    servicing: Servicing
+
+    @classmethod
+    def of(cls, book: Book) -> "Agreements":
+        products: dict[str, Product] = {}
+        for config in book.configs:
+            products |= load_products(config)
+        return cls(products, load_servicing(book.configs[-1]))
+
+    def how(self, name: str, method: str) -> How:
+        agreed, product = self.servicing.of(name), self.products.get(name)
+        return How(
+            order=tuple(agreed.allocation), across=agreed.across, excess=agreed.excess, grace_days=agreed.grace_days, year_days=agreed.penalty_year_days,
+            pause_stops_penalty=agreed.pause_stops_penalty, shorten=agreed.early == "shorten",
+            early_fee_ppm=ppm(product.shown.early_repayment_rate) if product else 0, method=METHODS.index(method),
+            real_days=_REAL_DAYS[product.day_count] if product else 0, principal_free=product.principal_free_months if product else 0,
+            rounding=Rounding.of(product) if product else Rounding(),
+        )
+
+
+def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.date) -> None:
+    """The tables of lanes.sql, and ``loans`` and ``instalments`` of the bucket: loans drawn by ``upto``."""
+    con.execute("SET VARIABLE upto = $1::DATE; ", [upto])
+    con.execute("SET VARIABLE known_at = $1::DATE", [known_at])
+    con.execute(f"CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE drawn_on <= getvariable('upto')")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE instalments AS SELECT * FROM ({book.source('instalments', bucket)}) SEMI JOIN loans USING (loan_id)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM ({book.source('events')}) WHERE bucket = {bucket} OR bucket IS NULL OR kind IN ('match', 'reversal')")
+    con.execute((_HERE / "lanes.sql").read_text(encoding="utf-8"))
+    con.execute("""CREATE OR REPLACE TEMP TABLE broken AS
+        SELECT loan_id FROM loans LEFT JOIN instalments USING (loan_id)
+        GROUP BY loan_id, loans.principal_fen HAVING coalesce(sum(instalments.principal_fen), 0) <> loans.principal_fen""")
+
+
+@dataclass
+class Ran:
+    """``lane``: numbers of the lanes (in ``lanes_taken``) that the accounts are of."""
+
+    lane: np.ndarray
+    accounts: Accounts
+
+
+def run_lanes(con, agreements: Agreements, upto: datetime.date):
+    """Runs the lanes of the table ``lanes_taken`` (lane, loan_id, known_from) up to a day, and yields them, a ``Ran`` for some at a time."""
+    kinds = con.execute("SELECT DISTINCT product, method FROM lanes_taken JOIN loans USING (loan_id) ORDER BY ALL").fetchall()
+    for product, method in kinds:
+        how = agreements.how(product, method)
+        con.execute("SET VARIABLE product = $1::VARCHAR", [product])
+        con.execute("SET VARIABLE method = $1::VARCHAR", [method])
+        con.execute("""CREATE OR REPLACE TEMP TABLE chosen AS
+            SELECT row_number() OVER (ORDER BY lane) - 1 AS place, lane, loan_id, known_from, drawn_on, annual_rate_ppm, penalty_rate_ppm
+            FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id)
+            WHERE product IS NOT DISTINCT FROM getvariable('product') AND method = getvariable('method')""")
+        [(count,)] = con.execute("SELECT count(*) FROM chosen").fetchall()
+        for start in range(0, count, BLOCK):
+            yield _block(con, how, start, min(start + BLOCK, count), upto)
+
+
+def _block(con, how: How, start: int, end: int, upto: datetime.date) -> Ran:
+    con.execute(f"CREATE OR REPLACE TEMP TABLE block AS SELECT *, place - {start} AS spot FROM chosen WHERE place >= {start} AND place < {end}")
+    loans = _columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
+    parts = _columns(con, """SELECT spot, row_number() OVER (PARTITION BY spot ORDER BY instalment_no) - 1 AS k, due_date, fee_fen, interest_fen, principal_fen
+        FROM block JOIN instalments USING (loan_id) ORDER BY spot, k""")
+    n, m = end - start, int(parts["k"].max(initial=0)) + 1
+    due, amounts = np.full((n, m), FAR), np.zeros((3, n, m), np.int64)
+    due[parts["spot"], parts["k"]] = parts["due_date"]
+    for part, name in enumerate(("fee_fen", "interest_fen", "principal_fen")):
+        amounts[part, parts["spot"], parts["k"]] = parts[name]
+    accounts = Accounts(how, loans["drawn_on"], loans["annual_rate_ppm"], loans["penalty_rate_ppm"], due, amounts)
+    codes = ", ".join(f"('{kind}', {code})" for kind, code in _CODE.items())
+    events = _columns(con, f"""
+        WITH inside AS (
+          SELECT spot, e.event, value_date AS day, kind, amount_fen, component, rate_ppm, term_months, event_id, until
+          FROM block JOIN loan_events AS e USING (loan_id)
+          WHERE e.value_date <= getvariable('upto') AND e.known_from <= greatest(block.known_from, e.value_date)
+            AND e.known_to > block.known_from AND e.known_to > greatest(e.value_date, e.known_from)
+        ),
+        steps AS (
+          SELECT * FROM inside
+          UNION ALL
+          SELECT spot, event, until + 1, 'resume', NULL, NULL, NULL, NULL, event_id, NULL FROM inside WHERE kind = 'pause' AND until + 1 <= getvariable('upto')
+        )
+        SELECT spot, event, day, code, coalesce(amount_fen, 0) AS fen, coalesce(rate_ppm, -1) AS rate_ppm, coalesce(term_months, 0) AS term,
+          CASE component WHEN 'fees' THEN 0 WHEN 'penalty' THEN 1 WHEN 'interest' THEN 2 ELSE 3 END AS part
+        FROM steps JOIN (VALUES {codes}) AS codes(kind, code) USING (kind)
+        ORDER BY spot, day, code, event_id""")
+    told = {name: events[name] for name in ("event", "fen", "part", "rate_ppm", "term")}
+    accounts.happen(events["spot"], events["day"], events["code"], told, np.full(n, _day(upto)))
+    return Ran(loans["lane"], accounts)
+
+
+def _columns(con, query: str) -> dict[str, np.ndarray]:
+    """Whole columns in int64; dates as days since 1970."""
+    table = con.sql(query).to_arrow_table().combine_chunks()
+    return {name: (table[name].cast(pa.int32()) if pa.types.is_date(table[name].type) else table[name]).to_numpy().astype(np.int64) for name in table.column_names}
+
+
+def _day(date: datetime.date) -> int:
+    return (date - datetime.date(1970, 1, 1)).days

@@ -1,0 +1,67 @@
+"""A file of events into a book: idempotent by event_id; rows that cannot be are refused, with their reason."""
+
+from __future__ import annotations
+
+import datetime
+import tempfile
+from pathlib import Path
+
+from qqloan_cli.engine.session import connect
+from qqloan_cli.engine.stage import put
+from qqloan_cli.errors import UsageError
+from qqloan_cli.intake import refuse
+from qqloan_cli.intake.files import find
+from qqloan_cli.intake.single import take
+from qqloan_cli.servicing.book import Book
+
+_HERE = Path(__file__).parent
+
+
+def post(book: Book, paths: list[Path], received_on: datetime.date | None, config: Path, source: str | None) -> dict:
+    """Returns the counts: rows, posted, repeated, refused, unmatched (of the posted) and money_fen. Raises UsageError at a day that is
+    closed; nothing is posted then."""
+    day = received_on or book.today
+    if book.closed_to is not None and day <= book.closed_to:
+        raise UsageError("day-closed", f"{day} is closed", "--received", f"What comes now is known from {book.today} on.")
+    files = find(paths)
+    number, beside = book.new_folder("posts")
+    with tempfile.TemporaryDirectory(prefix="qqloan-post-") as scratch:
+        con = connect(2, scratch=Path(scratch))
+        try:
+            take(con, "repayments", files, config, source, Path(scratch))
+            con.execute("SET VARIABLE received_on = $1::DATE", [day])
+            con.execute(f"CREATE TEMP TABLE known_events AS SELECT * FROM ({book.source('events')}) SEMI JOIN (SELECT DISTINCT trim(event_id) AS event_id FROM checked WHERE NOT _bad) USING (event_id)")
+            con.execute(f"CREATE TEMP VIEW book_loans AS {_loans_by_bucket(book)}")
+            refuse.names(con, files)
+            con.execute((_HERE / "post.sql").read_text(encoding="utf-8"))
+            con.execute("""INSERT INTO refused SELECT src_file, n.name, src_row, 'event_id', 'event-conflict',
+                'another event with this event_id says something else', mask(event_id) FROM conflicts JOIN file_names AS n ON n.no = src_file""")
+            refused = refuse.rows(con)
+            counts = dict(zip(("posted", "unmatched", "money_fen"), con.execute("""
+                SELECT count(*), count(*) FILTER (WHERE bucket IS NULL AND kind IN ('repayment', 'prepayment')),
+                  coalesce(sum(amount_fen) FILTER (WHERE kind IN ('repayment', 'prepayment')), 0)::BIGINT FROM fresh""").fetchall()[0]))
+            repeated = con.execute("SELECT count(*) FROM repeated").fetchall()[0][0]
+            put(con, "events", beside / "events.parquet", "fresh", True)
+            refuse.write(con, "repayments", beside / "part.parquet")
+            refuse.gather(con, [beside / "part.parquet"], beside / "quarantine.parquet")
+        finally:
+            con.close()
+    book.put_in_place(beside / "quarantine.parquet", book.root / "quarantine" / f"{number:05d}.parquet")
+    book.put_in_place(beside / "events.parquet", book.root / "events" / f"{number:05d}.parquet")
+    (beside / "part.parquet").unlink()
+    beside.rmdir()
+    told = {
+        "number": number, "files": [{"name": file.name, "sha256": file.digest()} for file in files], "received_on": day.isoformat(),
+        "rows": counts["posted"] + repeated + refused, "posted": counts["posted"], "repeated": repeated, "refused": refused,
+        "unmatched": counts["unmatched"], "money_fen": counts["money_fen"],
+    }
+    book.document["posts"].append(told)
+    book.save()
+    return told
+
+
+def _loans_by_bucket(book: Book) -> str:
+    parts = [
+        f"SELECT loan_id, CAST({bucket} AS USMALLINT) AS bucket FROM ({book.source('loans', bucket)})" for bucket in range(book.buckets)
+    ]
+    return "\nUNION ALL\n".join(parts)

@@ -1,0 +1,143 @@
+"""What stands on a day: every loan drawn by then, as it is known now or was known on another day, and beside it what was said on the day itself."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.stage import put
+from qqloan_cli.engine.workers import Workers
+from qqloan_cli.errors import UsageError
+from qqloan_cli.loans.due_dates import DAY, add_months
+from qqloan_cli.policy.servicing import CLASSES, Classes
+from qqloan_cli.servicing.account import FAR, Accounts
+from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.lanes import Agreements, Ran, bind, run_lanes
+
+_HERE = Path(__file__).parent
+_MEMORY_MB = 1_500
+
+
+def write_state(book: Book, at: datetime.date, known_at: datetime.date | None, out: Path, workers: int) -> int:
+    """Writes the contract ``state`` to ``out``, whole or not at all; returns its rows. Raises UsageError at a day that is not closed."""
+    if book.closed_to is None or at > book.closed_to:
+        raise UsageError("day-not-closed", f"{at} is not closed", "--at", f"qqloan servicing close --book {book.root} --to {at} closes it.")
+    known = known_at or book.closed_to
+    if not at <= known <= book.closed_to:
+        raise UsageError("known-at-wrong", f"what was known on {known} cannot be asked of {at}", "--known-at", f"Name a day from {at} to {book.closed_to}.")
+    beside = out.with_name(f".{out.name}.parts-{os.getpid()}")
+    beside.mkdir(parents=True)
+    try:
+        with Workers(min(workers, book.buckets), _State(book, at, known, beside)) as others:
+            waiting = list(reversed(range(book.buckets)))
+            while waiting or others.is_busy:
+                while waiting and others.room:
+                    others.give(waiting.pop())
+                others.take()
+        con = connect(2)
+        try:
+            return put(con, "state", out, f"read_parquet([{', '.join(literal(str(path)) for path in sorted(beside.glob('*.parquet')))}])", True)
+        finally:
+            con.close()
+    finally:
+        for path in beside.glob("*"):
+            path.unlink()
+        beside.rmdir()
+
+
+class _State:
+    def __init__(self, book: Book, at: datetime.date, known: datetime.date, beside: Path) -> None:
+        self.book, self.at, self.known, self.beside = book, at, known, beside
+
+    def __call__(self, bucket: int) -> None:
+        con = connect(1, _MEMORY_MB)
+        try:
+            bind(con, self.book, bucket, self.at, self.known)
+            of_bucket(con, Agreements.of(self.book), self.at, self.known)
+            put(con, "state", self.beside / f"{bucket:03d}.parquet", "stated", True)
+        finally:
+            con.close()
+
+
+def of_bucket(con, agreements: Agreements, at: datetime.date, known: datetime.date) -> None:
+    """Leaves ``stated`` (contract state) of what ``lanes.bind`` made ready."""
+    con.execute("SET VARIABLE state_at = $1::DATE", [at])
+    con.execute("""CREATE OR REPLACE TEMP TABLE lanes_taken AS
+        SELECT row_number() OVER (ORDER BY loan_id, known_from) - 1 AS lane, *, max(known_from) OVER (PARTITION BY loan_id) = known_from AS is_now,
+          known_from <= getvariable('state_at') AND known_to > getvariable('state_at') AS is_then
+        FROM lanes QUALIFY is_now OR is_then""")
+    con.execute("CREATE OR REPLACE TEMP TABLE figures (lane BIGINT, " + ", ".join(f"{name} {type}" for name, type in _FIGURES.items()) + ")")
+    for ran in run_lanes(con, agreements, at):
+        con.register("some_figures", _figures(ran, at, agreements.servicing.classes, _pauses(con, ran, at)))
+        con.execute("INSERT INTO figures SELECT * FROM some_figures")
+        con.unregister("some_figures")
+    con.execute((_HERE / "state.sql").read_text(encoding="utf-8"))
+
+
+_FIGURES = {c.name: "BIGINT" if c.type in ("INTEGER", "BIGINT") else c.type for c in CONTRACTS["state"].columns if c.name not in ("loan_id", "application_id", "applicant_id", "restated", "dpd_said", "owed_said_fen")}
+
+
+def _figures(ran: Ran, at: datetime.date, classes: Classes, paused_days) -> pa.Table:
+    accounts = ran.accounts
+    day, n = np.int64((at - datetime.date(1970, 1, 1)).days), len(accounts)
+    lanes = np.arange(n)
+    owed = {name: accounts.owed(name) for name in ("principal", "interest", "penalty", "fees")}
+    in_all = sum(owed.values())
+    oldest = accounts.oldest()
+    late = oldest < accounts.fallen
+    oldest_due = np.where(late, accounts.due[lanes, np.minimum(oldest, accounts.due.shape[1] - 1)], FAR)
+    dpd = np.where(late, np.maximum(day - oldest_due, 0), 0)
+    delinquent = np.maximum(dpd - accounts.how.grace_days - paused_days(oldest_due), 0)
+    paid = ~accounts.off & (accounts.outstanding == 0) & (in_all == 0)
+    status = np.where(accounts.off, "written_off", np.where(paid, "paid", np.where(dpd > 0, "overdue", "current")))
+    place = np.minimum(accounts.fallen, accounts.due.shape[1] - 1)
+    to_come = (accounts.count - accounts.fallen) * ~accounts.off
+    next_due = np.where(to_come > 0, accounts.due[lanes, place], FAR)
+    return pa.table({
+        "lane": ran.lane, "status": status.tolist(), "dpd": dpd, "delinquent_days": delinquent,
+        "class": [CLASSES[code] for code in classed(accounts, dpd, day, classes).tolist()],
+        "principal_fen": accounts.outstanding, "principal_due_fen": owed["principal"], "interest_fen": owed["interest"], "penalty_fen": owed["penalty"], "fees_fen": owed["fees"],
+        "accrued_interest_fen": np.where(to_come > 0, accounts.accrued(lanes, np.maximum(np.full(n, day), accounts.drawn)), 0),
+        "advance_fen": accounts.advance_fen, "written_off_fen": accounts.off_fen, "recovered_fen": accounts.recovered,
+        "oldest_due_date": _dates(oldest_due), "next_due_date": _dates(next_due),
+        "next_due_fen": pa.array(accounts.amounts[:, lanes, place].sum(axis=0), mask=next_due == FAR),
+        "instalments_fallen": accounts.fallen, "instalments_to_come": to_come,
+        "restructured_on": _dates(accounts.restructured), "re_aged": accounts.re_aged, "owed_fen": in_all,
+    })
+
+
+def classed(accounts: Accounts, dpd: np.ndarray, day: np.int64, classes: Classes) -> np.ndarray:
+    """The least class (its number in CLASSES) that days past due, a restructuring or a write-off leave possible."""
+    least = np.searchsorted([classes.special_mention, classes.substandard, classes.doubtful, classes.loss], dpd, side="right")
+    least = np.where((least == 1) & (dpd <= classes.technical_days), 0, least)
+    watched_to = np.where(accounts.restructured < FAR, add_months(np.where(accounts.restructured < FAR, accounts.restructured, 0).astype(DAY), classes.watch_months).astype(np.int64), -1)
+    least = np.where(day < watched_to, np.maximum(least, 1), least)
+    return np.where(accounts.off, len(CLASSES) - 1, least)
+
+
+def _dates(days: np.ndarray) -> pa.Array:
+    never = days >= FAR
+    return pa.array(np.where(never, 0, days).astype(np.int32), pa.int32(), mask=never).cast(pa.date32())
+
+
+def _pauses(con, ran: Ran, at: datetime.date):
+    """A function: days of pauses between the oldest due dates and the day."""
+    table = con.sql("""
+        SELECT b.spot, value_date - DATE '1970-01-01' AS first, least(until + 1, getvariable('state_at')) - DATE '1970-01-01' AS upto
+        FROM block AS b JOIN loan_events AS e USING (loan_id)
+        WHERE kind = 'pause' AND e.value_date <= getvariable('state_at') AND e.known_from <= greatest(b.known_from, e.value_date)
+          AND e.known_to > b.known_from AND e.known_to > greatest(e.value_date, e.known_from)""").to_arrow_table()
+    who, first, upto = (table[name].to_numpy().astype(np.int64) for name in ("spot", "first", "upto"))
+
+    def days(oldest_due: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(oldest_due), np.int64)
+        np.add.at(found, who, np.maximum(upto - np.maximum(first, oldest_due[who]), 0))
+        return found
+
+    return days
