@@ -16,7 +16,7 @@ import resource
 import signal
 import sys
 from multiprocessing.connection import Connection, wait
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 from qqloan_cli.errors import InternalError, QqloanError, frames, unexpected
 from qqloan_cli.process import signals_come, signals_wait
@@ -104,6 +104,20 @@ class Workers:
         theirs.close()
         self._processes[ours] = process
         return ours
+
+
+def each(tasks: list, function: Callable[[Any], Any], count: int) -> Iterator[tuple[Any, Any]]:
+    """(task, result) of every task, as they are done, by up to ``count`` processes; here, one after another, where that is one."""
+    if min(count, len(tasks)) <= 1:
+        for task in tasks:
+            yield task, function(task)
+        return
+    with Workers(min(count, len(tasks)), function) as workers:
+        waiting = list(reversed(tasks))
+        while waiting or workers.is_busy:
+            while waiting and workers.room:
+                workers.give(waiting.pop())
+            yield from workers.take()
 
 
 def _opened(ours: Connection) -> Any:

@@ -238,6 +238,7 @@ class Accounts:
         self.moves.add(lane, day, told["event"], FEES, FEE_INCOME, told["fen"])
 
     def _pause(self, lane, day, told) -> None:
+        self._book_penalty(lane, day)
         self.paused[lane] = True
 
     def _resume(self, lane, day, told) -> None:
@@ -300,6 +301,7 @@ class Accounts:
     def _agree_anew(self, lane, day, told, restructured: bool) -> None:
         """What is outstanding, with interest to the day and unpaid interest and fees of instalments in it, is spread anew over the months to come."""
         event = told["event"]
+        self._book_penalty(lane, day)
         interest = self.accrued(lane, day)
         self.moves.add(lane, day, event, PRINCIPAL, INTEREST_INCOME, interest)
         self.outstanding[lane] += interest

@@ -25,6 +25,7 @@ from qqloan_cli.engine.session import literal
 from qqloan_cli.errors import InputError, UsageError
 
 DAY = datetime.timedelta(1)
+WORTH_SEVERAL = 5_000  # loans
 
 
 class Book:
@@ -68,6 +69,10 @@ class Book:
     def configs(self) -> list[Path]:
         """The configuration of every run, the latest last."""
         return [self.root / "opens" / f"{opened['number']:05d}" / "config" for opened in self.document["opens"]]
+
+    def workers(self, most: int) -> int:
+        """How many processes are worth their start."""
+        return most if sum(opened["loans"] for opened in self.document["opens"]) >= WORTH_SEVERAL else 1
 
     def files(self, table: str, bucket: int | None = None) -> list[Path]:
         """Of a bucket, or of all, what book.json knows of: what a killed step left is nobody's."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.stage import put
-from qqloan_cli.engine.workers import Workers
+from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing.account import ACCOUNTS
 from qqloan_cli.servicing.book import Book
@@ -36,15 +36,10 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
     beside.mkdir()
     parts = [*range(book.buckets), None]
     counts, excepted = {"entries": 0, "loans": 0, "lanes": 0}, []
-    with Workers(min(workers, len(parts)), _Closing(book, to, first, beside)) as others:
-        waiting = list(reversed(parts))
-        while waiting or others.is_busy:
-            while waiting and others.room:
-                others.give(waiting.pop())
-            for _, (made, exceptions) in others.take():
-                excepted += exceptions
-                for name, number in made.items():
-                    counts[name] += number
+    for _, (made, exceptions) in each(parts, _Closing(book, to, first, beside), book.workers(workers)):
+        excepted += exceptions
+        for name, number in made.items():
+            counts[name] += number
     _write_exceptions(excepted, beside / "exceptions.parquet")
     for path in sorted(beside.glob("*-*.parquet")):
         book.put_in_place(path, book.root / "ledger" / path.name)

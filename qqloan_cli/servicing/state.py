@@ -12,7 +12,7 @@ import pyarrow as pa
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.stage import put
-from qqloan_cli.engine.workers import Workers
+from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.loans.due_dates import DAY, add_months
 from qqloan_cli.policy.servicing import CLASSES, Classes
@@ -34,12 +34,8 @@ def write_state(book: Book, at: datetime.date, known_at: datetime.date | None, o
     beside = out.with_name(f".{out.name}.parts-{os.getpid()}")
     beside.mkdir(parents=True)
     try:
-        with Workers(min(workers, book.buckets), _State(book, at, known, beside)) as others:
-            waiting = list(reversed(range(book.buckets)))
-            while waiting or others.is_busy:
-                while waiting and others.room:
-                    others.give(waiting.pop())
-                others.take()
+        for _ in each(list(range(book.buckets)), _State(book, at, known, beside), book.workers(workers)):
+            pass
         con = connect(2)
         try:
             return put(con, "state", out, f"read_parquet([{', '.join(literal(str(path)) for path in sorted(beside.glob('*.parquet')))}])", True)
