@@ -307,7 +307,7 @@ def test_nightly_or_at_once_in_any_order_of_files_the_same_bytes(tmp_path):
     assert state(whole, "2024-09-30") == state(nightly, "2024-09-30")
 
 
-@settings(max_examples=12, deadline=None, phases=(Phase.explicit, Phase.generate))  # a book is dear to make: no shrinking
+@settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate))  # a book is dear to make: no shrinking
 @given(seed=st.integers(0, 10_000), split=st.integers(1, 200), across=st.booleans(), excess=st.booleans())
 def test_debits_are_credits_on_every_date_and_the_ledger_is_the_state(tmp_path_factory, seed, split, across, excess):
     """Also where half of it came late: as known at any time, and by value date."""

@@ -99,4 +99,42 @@ def state(
     return 0
 
 
-app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state)
+def panel(
+    book: BookOption,
+    to: Annotated[str, typer.Option("--to", metavar="DATE", help="Months that end by then.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A Parquet file, a row a loan and month.", show_default=False)],
+    since: Annotated[Optional[str], typer.Option("--from", metavar="DATE", help="Months that end from then on (default: all).", show_default=False)] = None,
+    workers: Workers = None,
+) -> int:
+    """Every loan at the end of every month, as it is known now: what portfolio measures are taken of."""
+    import datetime
+    import os
+
+    from qqloan_cli.reports import console
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.panel import write_panel
+
+    opened = Book.open(book)
+    first = as_date(since, "--from") if since else datetime.date.fromisoformat(opened.document["opened_on"])
+    rows = write_panel(opened, first, as_date(to, "--to"), Path(os.path.abspath(out)), as_workers(workers))
+    said = console.current()
+    said.say(f"{rows:,} loans and months in {out}")
+    said.next_step(f"qqloan servicing measure {out} --measure rolls")
+    return 0
+
+
+def measure(
+    files: Annotated[list[Path], typer.Argument(metavar="PANEL", help="A panel of ours, or any Parquet or CSV with loan_id, month, dpd and, where known, balance_fen and drawn_on.", show_default=False)],
+    measure: Annotated[str, typer.Option("--measure", "-m", help="ageing, rolls, transitions, vintages, early or cures.")] = "ageing",
+    format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",
+) -> int:
+    """Ageing, roll rates, a year's moves between buckets, vintages, early defaults and cures of a portfolio."""
+    from qqloan_cli.reports import formats
+    from qqloan_cli.servicing.measures import measure as taken
+
+    formats.known(format, formats.FORMATS)
+    formats.emit(taken(files, measure), format, measure.capitalize())
+    return 0
+
+
+app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure)

@@ -138,6 +138,25 @@ STATE = Contract(
     ),
 )
 
+PANEL = Contract(
+    "panel", "loan and month", ("loan_id", "month"),
+    (
+        _LOAN,
+        C("month", "DATE", "last day of the month", "date"),
+        C("mob", "INTEGER", "months on book: 0 in the month of drawdown", "months"),
+        C("status", "VARCHAR", "current, overdue, paid, written_off"),
+        C("dpd", "INTEGER", "days past due at the end of the month", "days"),
+        C("balance_fen", "BIGINT", "outstanding principal; what was written off, less what came back, where it was", "fen"),
+        C("principal_fen", "BIGINT", "drawn", "fen"),
+        C("drawn_on", "DATE", "day of drawdown", "date"),
+        C("first_due_on", "DATE", "day of the first instalment", "date"),
+        C("oldest_due_date", "DATE", "of what is unpaid", "date", "nothing is"),
+        C("product", "VARCHAR", "product"),
+        C("region", "VARCHAR", "where the borrower lives", null="not given"),
+        C("grade", "VARCHAR", "A to G"),
+    ),
+)
+
 EXCEPTIONS = Contract(
     "exceptions", "loan and event", ("loan_id", "event_id", "reason"),
     (
@@ -148,4 +167,4 @@ EXCEPTIONS = Contract(
     ),
 )
 
-BOOK = (REPAYMENTS, LOANS, INSTALMENTS, FUNDED_BY, EVENTS, LEDGER, STATE, EXCEPTIONS)
+BOOK = (REPAYMENTS, LOANS, INSTALMENTS, FUNDED_BY, EVENTS, LEDGER, STATE, PANEL, EXCEPTIONS)

@@ -17,7 +17,7 @@ import numpy as np
 
 from qqloan_cli.loans.due_dates import DAY, MONTH, add_months, day_of_month, days_30_360, due_dates
 from qqloan_cli.loans.rounding import divide
-from qqloan_cli.loans.schedule import Rounding, Terms, schedule
+from qqloan_cli.loans.schedule import EQUAL_INSTALMENT, EQUAL_PRINCIPAL, Rounding, Terms, schedule
 
 FAR = np.int64(10_000_000)  # a day that never comes
 ACCOUNTS = (
@@ -397,34 +397,48 @@ class Accounts:
         column = np.minimum(at[:, None] + np.arange(months), self.due.shape[1] - 1)
         dates = np.where(np.arange(months) < left[:, None], self.due[lane[:, None], column], 0)
         from_ = np.concatenate([day[:, None], dates[:, :-1]], axis=1)
-        term = self._kept_level(lane, principal, left) if self.how.shorten else left
-        if self.how.real_days:
-            days = np.maximum(dates - from_, 0)
-            how = {"days": days, "calendar": np.arange(len(lane)), "year_days": np.full(len(lane), self.how.real_days)}
+        if self.how.shorten and self.how.method in (EQUAL_INSTALMENT, EQUAL_PRINCIPAL):
+            paid, interest, term = self._at_its_level(lane, from_, dates, principal, left)
         else:
-            how = {"first_days": np.maximum(days_30_360(day.astype(DAY), dates[:, 0].astype(DAY)), 0)}
-        free = np.clip(self.how.principal_free - at, 0, term - 1)
-        made = schedule(Terms(principal, self.rate_ppm[lane], term, np.full(len(lane), self.how.method), principal_free=free, **how), self.how.rounding)
+            paid, interest, term = *self._level_anew(lane, from_, dates, principal, left), left
         for month in range(months):
             some = month < left
             who, where = lane[some], at[some] + month
-            inside = month < made.principal_fen.shape[1]
-            self.amounts[_P, who, where] = made.principal_fen[some, month] if inside else 0
-            self.amounts[_I, who, where] = made.interest_fen[some, month] if inside else 0
+            self.amounts[_P, who, where], self.amounts[_I, who, where] = paid[some, month], interest[some, month]
             gone = month >= term[some]
             self.due[who[gone], where[gone]] = FAR
             self.amounts[:, who[gone], where[gone]] = 0
         self.count[lane] = at + term
         self._sum_up(lane)
 
-    def _kept_level(self, lane: np.ndarray, principal: np.ndarray, left: np.ndarray) -> np.ndarray:
-        """As many instalments as the level of before needs for less principal."""
+    def _level_anew(self, lane, from_, dates, principal, left) -> tuple[np.ndarray, np.ndarray]:
+        """Principal and interest [n, months] of as many instalments as before."""
+        if self.how.real_days:
+            how = {"days": np.maximum(dates - from_, 0), "calendar": np.arange(len(lane)), "year_days": np.full(len(lane), self.how.real_days)}
+        else:
+            how = {"first_days": np.maximum(days_30_360(from_[:, 0].astype(DAY), dates[:, 0].astype(DAY)), 0)}
+        free = np.clip(self.how.principal_free - self.fallen[lane], 0, left - 1)
+        made = schedule(Terms(principal, self.rate_ppm[lane], left, np.full(len(lane), self.how.method), principal_free=free, **how), self.how.rounding)
+        return made.principal_fen, made.interest_fen
+
+    def _at_its_level(self, lane, from_, dates, principal, left) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Principal and interest [n, months] where the instalment, or its principal, stays as it is, and how many are left then."""
         at = np.minimum(self.fallen[lane], self.due.shape[1] - 1)
-        level = np.maximum(self.amounts[_P, lane, at] + self.amounts[_I, lane, at], 1)
-        rate = self.rate_ppm[lane] / 12_000_000
-        with np.errstate(divide="ignore", invalid="ignore"):
-            needed = np.where(rate > 0, -np.log1p(-np.minimum(principal * rate / level, 1 - 1e-12)) / np.log1p(rate), principal / level)
-        return np.clip(np.ceil(needed - 1e-9).astype(np.int64), 1, left)
+        kept = self.amounts[_P, lane, at] + (self.amounts[_I, lane, at] if self.how.method == EQUAL_INSTALMENT else 0)
+        paid, interest = np.zeros(dates.shape, np.int64), np.zeros(dates.shape, np.int64)
+        balance, term = principal.copy(), np.zeros(len(lane), np.int64)
+        for month in range(dates.shape[1]):
+            if self.how.real_days:
+                days, year = np.maximum(dates[:, month] - from_[:, month], 0), self.how.real_days
+            else:
+                days, year = (days_30_360(from_[:, 0].astype(DAY), dates[:, 0].astype(DAY)) if month == 0 else np.full(len(lane), 30)), 360
+            owed = divide(balance * self.rate_ppm[lane] * days, np.int64(year * 1_000_000), self.how.rounding.interest)
+            part = np.maximum(kept - owed, 0) if self.how.method == EQUAL_INSTALMENT else kept
+            part = np.where(month == left - 1, balance, np.minimum(part, balance))
+            interest[:, month], paid[:, month] = owed, part
+            term += balance > 0
+            balance = balance - part
+        return paid, interest, np.clip(term, 1, left)
 
     def _sum_up(self, lane: np.ndarray) -> None:
         self.cum[:, lane, 1:] = np.cumsum(self.amounts[:, lane], axis=2)

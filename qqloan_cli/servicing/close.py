@@ -17,7 +17,7 @@ from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing.account import ACCOUNTS
 from qqloan_cli.servicing.book import Book
-from qqloan_cli.servicing.lanes import Agreements, bind, run_lanes
+from qqloan_cli.servicing.lanes import Agreements, bind, play
 
 _HERE = Path(__file__).parent
 UNMATCHED = "unmatched"
@@ -55,7 +55,7 @@ class _Closing:
     """A bucket's work, or with None that on money without a loan."""
 
     def __init__(self, book: Book, to: datetime.date, first: datetime.date | None, beside: Path) -> None:
-        self.book, self.to, self.first, self.beside = book, to, first, beside
+        self.book, self.to, self.first, self.beside, self.agreements = book, to, first, beside, Agreements.of(book)
 
     def __call__(self, bucket: int | None) -> tuple[dict[str, int], list[tuple]]:
         con = connect(1, _MEMORY_MB)
@@ -68,13 +68,14 @@ class _Closing:
             con.register("accounts", pa.table({"code": pa.array(range(len(ACCOUNTS)), pa.int64()), "account": pa.array(ACCOUNTS, pa.string())}))
             con.execute("CREATE TEMP TABLE moves (lane BIGINT, day BIGINT, event BIGINT, debit BIGINT, credit BIGINT, fen BIGINT)")
             refused = []
-            for ran in run_lanes(con, Agreements.of(self.book), self.to):
-                columns = ran.accounts.moves.columns()
-                columns["lane"] = ran.lane[columns["lane"]]
+            for played in play(con, self.agreements):
+                accounts = played.to(self.to)
+                columns = accounts.moves.columns()
+                columns["lane"] = played.lane[columns["lane"]]
                 con.register("some_moves", pa.table(columns))
                 con.execute("INSERT INTO moves SELECT lane, day, event, debit, credit, fen FROM some_moves")
                 con.unregister("some_moves")
-                refused += ran.accounts.refused
+                refused += accounts.refused
             con.execute((_HERE / "close.sql").read_text(encoding="utf-8"))
             exceptions = con.execute("SELECT loan_id, NULL, NULL, 'the instalments do not add up to the loan' FROM broken").fetchall()
             if refused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,16 +60,25 @@ def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.d
         GROUP BY loan_id, loans.principal_fen HAVING coalesce(sum(instalments.principal_fen), 0) <> loans.principal_fen""")
 
 
-@dataclass
-class Ran:
-    """``lane``: numbers of the lanes (in ``lanes_taken``) that the accounts are of."""
+class Played:
+    """Accounts of some lanes on their way: ``to`` takes them to a day, and from there to a later one. ``lane``: numbers in ``lanes_taken``."""
 
-    lane: np.ndarray
-    accounts: Accounts
+    def __init__(self, lane: np.ndarray, accounts: Accounts, events: dict[str, np.ndarray]) -> None:
+        self.lane, self.accounts, self._events = lane, accounts, events
+        self._day = np.maximum(events["day"], accounts.drawn[events["spot"]])
+        self._at = np.iinfo(np.int64).min
+
+    def to(self, day: datetime.date) -> Accounts:
+        upto = _day(day)
+        rows = np.flatnonzero((self._day > self._at) & (self._day <= upto))
+        told = {name: self._events[name][rows] for name in ("event", "fen", "part", "rate_ppm", "term")}
+        self.accounts.happen(self._events["spot"][rows], self._events["day"][rows], self._events["code"][rows], told, np.full(len(self.accounts), upto))
+        self._at = upto
+        return self.accounts
 
 
-def run_lanes(con, agreements: Agreements, upto: datetime.date):
-    """Runs the lanes of the table ``lanes_taken`` (lane, loan_id, known_from) up to a day, and yields them, a ``Ran`` for some at a time."""
+def play(con, agreements: Agreements) -> Iterator[Played]:
+    """The lanes of the table ``lanes_taken`` (lane, loan_id, known_from) with what happens to them up to a day: a ``Played`` for some at a time."""
     kinds = con.execute("SELECT DISTINCT product, method FROM lanes_taken JOIN loans USING (loan_id) ORDER BY ALL").fetchall()
     for product, method in kinds:
         how = agreements.how(product, method)
@@ -80,10 +90,10 @@ def run_lanes(con, agreements: Agreements, upto: datetime.date):
             WHERE product IS NOT DISTINCT FROM getvariable('product') AND method = getvariable('method')""")
         [(count,)] = con.execute("SELECT count(*) FROM chosen").fetchall()
         for start in range(0, count, BLOCK):
-            yield _block(con, how, start, min(start + BLOCK, count), upto)
+            yield _block(con, how, start, min(start + BLOCK, count))
 
 
-def _block(con, how: How, start: int, end: int, upto: datetime.date) -> Ran:
+def _block(con, how: How, start: int, end: int) -> Played:
     con.execute(f"CREATE OR REPLACE TEMP TABLE block AS SELECT *, place - {start} AS spot FROM chosen WHERE place >= {start} AND place < {end}")
     loans = _columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
     parts = _columns(con, """SELECT spot, row_number() OVER (PARTITION BY spot ORDER BY instalment_no) - 1 AS k, due_date, fee_fen, interest_fen, principal_fen
@@ -111,9 +121,7 @@ def _block(con, how: How, start: int, end: int, upto: datetime.date) -> Ran:
           CASE component WHEN 'fees' THEN 0 WHEN 'penalty' THEN 1 WHEN 'interest' THEN 2 ELSE 3 END AS part
         FROM steps JOIN (VALUES {codes}) AS codes(kind, code) USING (kind)
         ORDER BY spot, day, code, event_id""")
-    told = {name: events[name] for name in ("event", "fen", "part", "rate_ppm", "term")}
-    accounts.happen(events["spot"], events["day"], events["code"], told, np.full(n, _day(upto)))
-    return Ran(loans["lane"], accounts)
+    return Played(loans["lane"], accounts, events)
 
 
 def _columns(con, query: str) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from qqloan_cli.loans.due_dates import DAY, add_months
 from qqloan_cli.policy.servicing import CLASSES, Classes
 from qqloan_cli.servicing.account import FAR, Accounts
 from qqloan_cli.servicing.book import Book
-from qqloan_cli.servicing.lanes import Agreements, Ran, bind, run_lanes
+from qqloan_cli.servicing.lanes import Agreements, bind, play
 
 _HERE = Path(__file__).parent
 _MEMORY_MB = 1_500
@@ -49,13 +49,13 @@ def write_state(book: Book, at: datetime.date, known_at: datetime.date | None, o
 
 class _State:
     def __init__(self, book: Book, at: datetime.date, known: datetime.date, beside: Path) -> None:
-        self.book, self.at, self.known, self.beside = book, at, known, beside
+        self.book, self.at, self.known, self.beside, self.agreements = book, at, known, beside, Agreements.of(book)
 
     def __call__(self, bucket: int) -> None:
         con = connect(1, _MEMORY_MB)
         try:
             bind(con, self.book, bucket, self.at, self.known)
-            of_bucket(con, Agreements.of(self.book), self.at, self.known)
+            of_bucket(con, self.agreements, self.at, self.known)
             put(con, "state", self.beside / f"{bucket:03d}.parquet", "stated", True)
         finally:
             con.close()
@@ -69,8 +69,8 @@ def of_bucket(con, agreements: Agreements, at: datetime.date, known: datetime.da
           known_from <= getvariable('state_at') AND known_to > getvariable('state_at') AS is_then
         FROM lanes QUALIFY is_now OR is_then""")
     con.execute("CREATE OR REPLACE TEMP TABLE figures (lane BIGINT, " + ", ".join(f"{name} {type}" for name, type in _FIGURES.items()) + ")")
-    for ran in run_lanes(con, agreements, at):
-        con.register("some_figures", _figures(ran, at, agreements.servicing.classes, _pauses(con, ran, at)))
+    for played in play(con, agreements):
+        con.register("some_figures", _figures(played.lane, played.to(at), at, agreements.servicing.classes, _pauses(con)))
         con.execute("INSERT INTO figures SELECT * FROM some_figures")
         con.unregister("some_figures")
     con.execute((_HERE / "state.sql").read_text(encoding="utf-8"))
@@ -79,16 +79,12 @@ def of_bucket(con, agreements: Agreements, at: datetime.date, known: datetime.da
 _FIGURES = {c.name: "BIGINT" if c.type in ("INTEGER", "BIGINT") else c.type for c in CONTRACTS["state"].columns if c.name not in ("loan_id", "application_id", "applicant_id", "restated", "dpd_said", "owed_said_fen")}
 
 
-def _figures(ran: Ran, at: datetime.date, classes: Classes, paused_days) -> pa.Table:
-    accounts = ran.accounts
+def _figures(lane: np.ndarray, accounts: Accounts, at: datetime.date, classes: Classes, paused_days) -> pa.Table:
     day, n = np.int64((at - datetime.date(1970, 1, 1)).days), len(accounts)
     lanes = np.arange(n)
     owed = {name: accounts.owed(name) for name in ("principal", "interest", "penalty", "fees")}
     in_all = sum(owed.values())
-    oldest = accounts.oldest()
-    late = oldest < accounts.fallen
-    oldest_due = np.where(late, accounts.due[lanes, np.minimum(oldest, accounts.due.shape[1] - 1)], FAR)
-    dpd = np.where(late, np.maximum(day - oldest_due, 0), 0)
+    dpd, oldest_due = days_past_due(accounts, day)
     delinquent = np.maximum(dpd - accounts.how.grace_days - paused_days(oldest_due), 0)
     paid = ~accounts.off & (accounts.outstanding == 0) & (in_all == 0)
     status = np.where(accounts.off, "written_off", np.where(paid, "paid", np.where(dpd > 0, "overdue", "current")))
@@ -96,7 +92,7 @@ def _figures(ran: Ran, at: datetime.date, classes: Classes, paused_days) -> pa.T
     to_come = (accounts.count - accounts.fallen) * ~accounts.off
     next_due = np.where(to_come > 0, accounts.due[lanes, place], FAR)
     return pa.table({
-        "lane": ran.lane, "status": status.tolist(), "dpd": dpd, "delinquent_days": delinquent,
+        "lane": lane, "status": status.tolist(), "dpd": dpd, "delinquent_days": delinquent,
         "class": [CLASSES[code] for code in classed(accounts, dpd, day, classes).tolist()],
         "principal_fen": accounts.outstanding, "principal_due_fen": owed["principal"], "interest_fen": owed["interest"], "penalty_fen": owed["penalty"], "fees_fen": owed["fees"],
         "accrued_interest_fen": np.where(to_come > 0, accounts.accrued(lanes, np.maximum(np.full(n, day), accounts.drawn)), 0),
@@ -106,6 +102,14 @@ def _figures(ran: Ran, at: datetime.date, classes: Classes, paused_days) -> pa.T
         "instalments_fallen": accounts.fallen, "instalments_to_come": to_come,
         "restructured_on": _dates(accounts.restructured), "re_aged": accounts.re_aged, "owed_fen": in_all,
     })
+
+
+def days_past_due(accounts: Accounts, day: np.int64) -> tuple[np.ndarray, np.ndarray]:
+    """Days since the oldest unpaid due date, 0 on the date itself and where nothing is unpaid; and that date, FAR where nothing is."""
+    oldest = accounts.oldest()
+    late = oldest < accounts.fallen
+    oldest_due = np.where(late, accounts.due[np.arange(len(accounts)), np.minimum(oldest, accounts.due.shape[1] - 1)], FAR)
+    return np.where(late, np.maximum(day - oldest_due, 0), 0), oldest_due
 
 
 def classed(accounts: Accounts, dpd: np.ndarray, day: np.int64, classes: Classes) -> np.ndarray:
@@ -122,7 +126,7 @@ def _dates(days: np.ndarray) -> pa.Array:
     return pa.array(np.where(never, 0, days).astype(np.int32), pa.int32(), mask=never).cast(pa.date32())
 
 
-def _pauses(con, ran: Ran, at: datetime.date):
+def _pauses(con):
     """A function: days of pauses between the oldest due dates and the day."""
     table = con.sql("""
         SELECT b.spot, value_date - DATE '1970-01-01' AS first, least(until + 1, getvariable('state_at')) - DATE '1970-01-01' AS upto

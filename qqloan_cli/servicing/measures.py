@@ -1,0 +1,86 @@
+"""Measures of a portfolio from its panel: ageing, roll rates, vintages, early default, cures, and a year's moves between buckets.
+
+A panel has a row a loan and month: our own (panel.py), or any lender's with loan_id, month, dpd and balance.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from qqloan_cli.engine.session import connect, duckdb_error, literal
+from qqloan_cli.errors import InputError, UsageError
+from qqloan_cli.servicing import transitions
+
+BUCKETS = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M6+")
+MEASURES = {"ageing": "month, bucket", "rolls": "from_month, from_bucket, to_bucket", "vintages": "cohort, mob", "early": "cohort", "cures": "defaulted_in", "transitions": ""}
+_TABLES = {"early": "early_defaults"}
+_NEEDED = ("loan_id", "month", "dpd")
+_OTHERS = {
+    "balance_fen": "BIGINT", "status": "VARCHAR", "mob": "INTEGER", "drawn_on": "DATE", "first_due_on": "DATE", "oldest_due_date": "DATE", "principal_fen": "BIGINT",
+}
+
+
+def measure(paths: list[Path], wanted: str, con=None) -> pa.Table:
+    """One of MEASURES of a panel in Parquet or CSV. Raises InputError where the files are no panel."""
+    if wanted not in MEASURES:
+        raise UsageError("measure-unknown", f"there is no measure {wanted}", "--measure", f"There are: {', '.join(MEASURES)}.")
+    own = con is None
+    con = con or connect(2)
+    try:
+        _bind(con, paths)
+        con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+        if wanted == "transitions":
+            return _year(con)
+        return con.sql(f"SELECT * FROM {_TABLES.get(wanted, wanted)} ORDER BY {MEASURES[wanted]}").to_arrow_table()
+    finally:
+        if own:
+            con.close()
+
+
+def _bind(con, paths: list[Path]) -> None:
+    listed = ", ".join(literal(str(path)) for path in paths)
+    reader = "read_csv" if all(path.suffix.lower() == ".csv" for path in paths) else "read_parquet"
+    try:
+        names = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {reader}([{listed}])").fetchall()]
+    except duckdb_error():
+        raise InputError("panel-unreadable", "the files cannot be read", str(paths[0]), "A panel is Parquet or CSV: qqloan servicing panel writes one.") from None
+    lacks = [name for name in _NEEDED if name not in names]
+    if lacks:
+        raise InputError("panel-lacks", f"the panel lacks {', '.join(lacks)}", str(paths[0]), "A panel has loan_id, month and dpd; balance_fen and drawn_on where they are known.")
+    values = ", ".join(
+        f"CAST({name} AS {type}) AS {name}" if name in names else f"{_instead(name)} AS {name}" for name, type in _OTHERS.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE panel AS SELECT CAST(loan_id AS VARCHAR) AS loan_id, last_day(CAST(month AS DATE)) AS month, CAST(dpd AS BIGINT) AS dpd, {values} FROM {reader}([{listed}])")
+    twice = con.execute("SELECT count(*) FROM (SELECT 1 FROM panel GROUP BY loan_id, month HAVING count(*) > 1)").fetchall()[0][0]
+    if twice:
+        raise InputError("panel-twice", f"{twice:,} loans stand twice in a month", str(paths[0]), "A row a loan and month is wanted.")
+
+
+def _instead(name: str) -> str:
+    """Where a panel does not say: a loan was drawn in the first month that it is seen in, of one fen, and is in no state but its lateness."""
+    return {
+        "balance_fen": "CAST(1 AS BIGINT)", "principal_fen": "CAST(1 AS BIGINT)", "status": "CAST(NULL AS VARCHAR)",
+        "drawn_on": "min(CAST(month AS DATE)) OVER (PARTITION BY loan_id)",
+        "mob": "CAST(datediff('month', min(CAST(month AS DATE)) OVER (PARTITION BY loan_id), CAST(month AS DATE)) AS INTEGER)",
+    }.get(name, "CAST(NULL AS DATE)")
+
+
+def _year(con) -> pa.Table:
+    """Shares of loans by bucket after twelve months: by cohort (a month's shares, twelve times) and by duration. Of loans that left, no move is known."""
+    codes = {name: code for code, name in enumerate((*BUCKETS, "paid", "written_off"))}
+    counts, left = np.zeros((len(codes), len(codes))), np.zeros(len(codes))
+    for from_, to, loans in con.execute("SELECT from_bucket, to_bucket, sum(loans) FROM rolls GROUP BY ALL").fetchall():
+        if to == "left":
+            left[codes[from_]] += int(loans)
+        else:
+            counts[codes[from_], codes[to]] += int(loans)
+    by_cohort = np.linalg.matrix_power(transitions.cohort(counts), 12)
+    by_duration = transitions.over(transitions.generator(counts, counts.sum(axis=1) / 12), 1.0)
+    names = list(codes)
+    return pa.table({
+        "from_bucket": [a for a in BUCKETS for _ in names], "to_bucket": names * len(BUCKETS),
+        "moves": counts[: len(BUCKETS)].astype(np.int64).ravel(), "left": np.repeat(left[: len(BUCKETS)].astype(np.int64), len(names)),
+        "cohort_12m": by_cohort[: len(BUCKETS)].ravel().round(6), "duration_12m": by_duration[: len(BUCKETS)].ravel().round(6),
+    })
