@@ -19,7 +19,7 @@ from qqloan_cli.servicing.book import Book
 _HERE = Path(__file__).parent
 _REAL_DAYS = {"30/360": 0, "act/365": 365, "act/360": 360}
 _CODE = {kind: code for code, kind in enumerate(KINDS)}
-BLOCK = 16_384  # lanes at a time: their instalments stay in the cache
+BLOCK = 32_768  # lanes at a time: their instalments stay in the cache
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.d
     con.execute(f"CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM ({book.source('events')}) WHERE bucket = {bucket} OR bucket IS NULL OR kind IN ('match', 'reversal')")
     con.execute((_HERE / "lanes.sql").read_text(encoding="utf-8"))
     con.execute("""CREATE OR REPLACE TEMP TABLE broken AS
-        SELECT loan_id FROM loans LEFT JOIN instalments USING (loan_id)
-        GROUP BY loan_id, loans.principal_fen HAVING coalesce(sum(instalments.principal_fen), 0) <> loans.principal_fen""")
+        WITH added AS (SELECT loan_id, sum(principal_fen) AS fen, min(instalment_no) = 1 AND max(instalment_no) = count(*) AS in_order FROM instalments GROUP BY loan_id)
+        SELECT loan_id FROM loans LEFT JOIN added USING (loan_id) WHERE fen IS DISTINCT FROM principal_fen OR NOT in_order""")
 
 
 class Played:
@@ -96,8 +96,7 @@ def play(con, agreements: Agreements) -> Iterator[Played]:
 def _block(con, how: How, start: int, end: int) -> Played:
     con.execute(f"CREATE OR REPLACE TEMP TABLE block AS SELECT *, place - {start} AS spot FROM chosen WHERE place >= {start} AND place < {end}")
     loans = _columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
-    parts = _columns(con, """SELECT spot, row_number() OVER (PARTITION BY spot ORDER BY instalment_no) - 1 AS k, due_date, fee_fen, interest_fen, principal_fen
-        FROM block JOIN instalments USING (loan_id) ORDER BY spot, k""")
+    parts = _columns(con, "SELECT spot, instalment_no - 1 AS k, due_date, fee_fen, interest_fen, principal_fen FROM block JOIN instalments USING (loan_id)")
     n, m = end - start, int(parts["k"].max(initial=0)) + 1
     due, amounts = np.full((n, m), FAR), np.zeros((3, n, m), np.int64)
     due[parts["spot"], parts["k"]] = parts["due_date"]
@@ -120,7 +119,7 @@ def _block(con, how: How, start: int, end: int) -> Played:
         SELECT spot, event, day, code, coalesce(amount_fen, 0) AS fen, coalesce(rate_ppm, -1) AS rate_ppm, coalesce(term_months, 0) AS term,
           CASE component WHEN 'fees' THEN 0 WHEN 'penalty' THEN 1 WHEN 'interest' THEN 2 ELSE 3 END AS part
         FROM steps JOIN (VALUES {codes}) AS codes(kind, code) USING (kind)
-        ORDER BY spot, day, code, event_id""")
+        ORDER BY spot, day, code, event""")
     return Played(loans["lane"], accounts, events)
 
 

@@ -16,7 +16,7 @@ from qqloan_cli.servicing import transitions
 
 BUCKETS = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M6+")
 MEASURES = {"ageing": "month, bucket", "rolls": "from_month, from_bucket, to_bucket", "vintages": "cohort, mob", "early": "cohort", "cures": "defaulted_in", "transitions": ""}
-_TABLES = {"early": "early_defaults"}
+_HERE = Path(__file__).with_name("measured")  # a file of SQL a measure
 _NEEDED = ("loan_id", "month", "dpd")
 _OTHERS = {
     "balance_fen": "BIGINT", "status": "VARCHAR", "mob": "INTEGER", "drawn_on": "DATE", "first_due_on": "DATE", "oldest_due_date": "DATE", "principal_fen": "BIGINT",
@@ -31,10 +31,11 @@ def measure(paths: list[Path], wanted: str, con=None) -> pa.Table:
     con = con or connect(2)
     try:
         _bind(con, paths)
-        con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+        for name in ("aged", "rolls" if wanted == "transitions" else wanted):
+            con.execute((_HERE / f"{name}.sql").read_text(encoding="utf-8"))
         if wanted == "transitions":
             return _year(con)
-        return con.sql(f"SELECT * FROM {_TABLES.get(wanted, wanted)} ORDER BY {MEASURES[wanted]}").to_arrow_table()
+        return con.sql(f"SELECT * FROM {wanted} ORDER BY {MEASURES[wanted]}").to_arrow_table()
     finally:
         if own:
             con.close()

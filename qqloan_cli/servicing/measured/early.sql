@@ -1,0 +1,16 @@
+-- grain:    one row per month of drawdown
+-- inputs:   aged
+-- leaves:   early
+-- First-payment default: the first instalment is still unpaid 30 days on. Early-payment default: more than 90 days late within six months.
+CREATE OR REPLACE TEMP TABLE early AS
+WITH loans AS (
+  SELECT
+    loan_id, date_trunc('month', any_value(drawn_on))::DATE AS cohort,
+    bool_or(oldest_due_date = first_due_on AND dpd > 30) AS first_payment, max(month) > any_value(first_due_on) + 30 AS first_seen,
+    bool_or(worst_dpd > 90 AND mob <= 6) AS early, max(mob) >= 6 OR bool_or(bucket IN ('paid', 'written_off')) AS early_seen
+  FROM aged GROUP BY loan_id
+)
+SELECT
+  cohort, count(*) AS loans, round(avg(CAST(coalesce(first_payment, false) AS INTEGER)) FILTER (WHERE first_seen), 6) AS first_payment_default,
+  round(avg(CAST(coalesce(early, false) AS INTEGER)) FILTER (WHERE early_seen), 6) AS early_payment_default
+FROM loans GROUP BY cohort;
