@@ -22,6 +22,7 @@ from qqloan_cli.servicing.account import FAR, KINDS, Accounts, How
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.measures import measure
 from qqloan_cli.servicing.panel import write_panel
+from qqloan_cli.servicing.portfolio import portfolio
 
 ORACLES = Path(__file__).parent / "oracles"
 PUBLISHED = {case["id"]: case for case in json.loads((ORACLES / "transitions.json").read_text(encoding="utf-8"))}
@@ -222,3 +223,44 @@ def test_measures_on_the_command_line(lender_run, tmp_path):
                            (("panel", "--book", root, "--to", "2099-01-01", "--out", tmp_path / "x.parquet"), "day-not-closed")]:
         refused = call("servicing", *arguments)
         assert refused.code in (2, 3) and ref in refused.err and len(refused.err.strip().splitlines()) == 1
+
+
+def test_a_book_as_it_stands(tmp_path):
+    """
+    Four of 1000 in two instalments, not late, 40, 100 and 300 days late; one is restructured; one paid; one written off
+    """
+    at = "2024-12-31"
+    late = {"good": "2025-02-10", "m2": "2024-11-21", "m4": "2024-09-22", "m10": "2024-03-06"}
+    dues = {name: [(day, 500, 0), ("2025-06-10", 500, 0)] for name, day in late.items()}
+    loans = [loan(name, "2024-01-10", due, penalty=0, region=f"R{n % 2}", pd=0.04) for n, (name, due) in enumerate(dues.items())]
+    loans += [loan(name, "2024-01-10", [("2024-03-10", 1000, 0)], rate=0, penalty=0) for name in ("agreed", "paid", "off")]
+    root = book(tmp_path / "b", loans)
+    post(root, events(tmp_path / "e.csv", [
+        {"loan_id": "agreed", "kind": "restructure", "value_date": "2024-06-01", "term_months": 24}, {"loan_id": "paid", "kind": "prepayment", "value_date": "2024-02-01", "amount": 1000},
+        {"loan_id": "off", "kind": "write_off", "value_date": "2024-07-01"}, {"loan_id": "off", "value_date": "2024-08-01", "amount": 10}, {"loan_id": "agreed", "value_date": "2024-12-31", "amount": 1000},
+    ]))
+    close(root, at)
+    found = {name: _rows(table) for name, table in portfolio(Book.open(root), DAY(at), 1).items()}
+    rows = state(root, at)
+    assert {name: rows[name]["dpd"] for name in late} == {"good": 0, "m2": 40, "m4": 100, "m10": 300}
+    classes = {row["class"]: row for row in found["classes"]}
+    left = rows["agreed"]["principal_fen"]
+    assert {name: (row["loans"], row["principal_fen"]) for name, row in classes.items()} == {
+        "normal": (1, 100_000), "special_mention": (2, 100_000 + left), "substandard": (1, 100_000), "doubtful": (1, 100_000)}
+    assert {name: row["provision_fen"] for name, row in classes.items()} == {
+        "normal": 1_000, "special_mention": 2_000 + round(left * 0.02), "substandard": 25_000, "doubtful": 50_000}
+    stages = {row["stage"]: row for row in found["stages"]}
+    assert {stage: row["loans"] for stage, row in stages.items()} == {1: 1, 2: 2, 3: 2}
+    assert stages[3]["expected_loss_fen"] == sum(round(0.65 * (100_000 + rows[name]["accrued_interest_fen"])) for name in ("m4", "m10")) and stages[3]["pd"] == 1
+    assert stages[1]["expected_loss_fen"] == round(0.04 * 2 / 12 * 0.65 * rows["good"]["principal_fen"] + 0.04 * 2 / 12 * 0.65 * rows["good"]["accrued_interest_fen"])
+    concentration = {row["what"]: row for row in found["concentration"]}
+    total = 400_000 + left
+    assert concentration["borrower"]["parties"] == 5 and concentration["source"]["hhi"] == 1
+    assert concentration["region"]["hhi"] == round((2 * 200_000**2 + left**2) / total**2, 6)
+    months = {row["month"].isoformat(): row for row in found["yields"]}
+    assert (months["2024-02-01"]["early_fen"], months["2024-02-01"]["smm"]) == (100_000, round(1 / 7, 6))
+    assert (months["2024-07-01"]["lost_fen"], months["2024-08-01"]["recovered_fen"]) == (100_000, 1_000)
+    assert months["2024-12-01"]["closing_fen"] == total and months["2024-01-01"]["cpr"] is None
+    shown = done("servicing", "portfolio", "--book", root, "--at", at, "--view", "classes", "--format", "json")
+    assert json.loads(shown.out)["rows"][0]["class"] == "normal"
+    assert "view-unknown" in call("servicing", "portfolio", "--book", root, "--at", at, "--view", "hope").err

@@ -137,4 +137,32 @@ def measure(
     return 0
 
 
-app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure)
+def portfolio(
+    book: BookOption,
+    at: Annotated[str, typer.Option("--at", metavar="DATE", help="The day that is asked for.", show_default=False)],
+    view: Annotated[Optional[str], typer.Option("--view", help="classes, stages, concentration or yields (default: all, as table or json).", show_default=False)] = None,
+    format: Annotated[str, typer.Option("--format", help="table or json; of one view also jsonl, csv, parquet.")] = "table",
+    workers: Workers = None,
+) -> int:
+    """A book as it stands: the five classes and their provisions, stages and expected loss, concentration, and what each month yielded."""
+    from qqloan_cli.errors import UsageError
+    from qqloan_cli.reports import formats
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.portfolio import VIEWS
+    from qqloan_cli.servicing.portfolio import portfolio as standing
+
+    formats.known(format, formats.FORMATS if view else ("table", "json"))
+    if view is not None and view not in VIEWS:
+        raise UsageError("view-unknown", f"there is no view {view}", "--view", f"There are: {', '.join(VIEWS)}.")
+    found = standing(Book.open(book), as_date(at, "--at"), as_workers(workers))
+    if view:
+        formats.emit(found[view], format, view.capitalize())
+    elif format == "json":
+        formats.document({"at": at, **{name: table.to_pylist() for name, table in found.items()}})
+    else:
+        for name, table in found.items():
+            formats.emit(table, format, name.capitalize())
+    return 0
+
+
+app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure, portfolio)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,10 +66,46 @@ class Classes(Strict):
         return self
 
 
+Part = Annotated[Decimal, Field(ge=0, le=1, decimal_places=6)]
+
+
+class Provisions(Strict):
+    """Shares of what is outstanding, by class."""
+
+    normal: Part
+    special_mention: Part
+    substandard: Part
+    doubtful: Part
+    loss: Part
+    document: str
+    source: str
+    certainty: Literal["H", "M", "L"]
+    verified_through: datetime.date
+
+
+class ExpectedLoss(Strict):
+    """``pd_12m_late``: chance of default within twelve months of a loan that is late, by bucket; M1 to M3."""
+
+    lgd: Part
+    stage_2_from_dpd: Annotated[int, Field(ge=1)]
+    stage_3_from_dpd: int
+    pd_12m_late: dict[Literal["M1", "M2", "M3"], Part]
+
+    @model_validator(mode="after")
+    def _rise(self) -> "ExpectedLoss":
+        if not self.stage_2_from_dpd < self.stage_3_from_dpd:
+            raise ValueError("stage_3_from_dpd is not above stage_2_from_dpd")
+        if set(self.pd_12m_late) != {"M1", "M2", "M3"}:
+            raise ValueError("pd_12m_late has M1, M2 and M3")
+        return self
+
+
 class Servicing(Strict):
     terms: Agreed
     product: dict[str, Other] = {}
     classes: Classes
+    provisions: Provisions
+    expected_loss: ExpectedLoss
 
     def of(self, product: str) -> Agreed:
         other = self.product.get(product)
