@@ -364,6 +364,30 @@ def test_a_book_as_a_run_opens_it(lender_run, tmp_path):
     assert sum(row["dpd"] > 0 for row in punctual) < 0.2 * len(punctual)  # but for those that were reversed or went astray
 
 
+def test_a_loan_keeps_what_was_agreed_when_it_was_lent(tmp_path):
+    """A later run's configuration has another order; the earlier loan's money still counts by its own."""
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE)], NO_GRACE)
+    later = book(tmp_path / "later", [loan("L2", "2024-01-10", THREE)], NO_GRACE | {'across = "components"': 'across = "instalments"'})
+    shutil.copytree(later / "opens" / "00001", root / "opens" / "00002")
+    duckdb.execute(f"COPY (SELECT * REPLACE ('later' AS run_id) FROM '{later}/opens/00001/loans/000.parquet') TO '{root}/opens/00002/loans/000.parquet' (FORMAT parquet)")
+    document = json.loads((root / "book.json").read_text())
+    document["opens"].append({**document["opens"][0], "number": 2, "run_id": "later"})
+    (root / "book.json").write_text(json.dumps(document))
+    post(root, events(tmp_path / "e.csv", [{"loan_id": name, "value_date": "2024-03-10", "amount": 500} for name in ("L1", "L2")]))
+    close(root, "2024-03-10")
+    found = state(root, "2024-03-10")
+    assert (found["L1"]["interest_fen"], found["L2"]["interest_fen"]) == (0, 2000)
+
+
+def test_a_dry_run_counts_and_writes_nothing(tmp_path):
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE)])
+    before = sorted(path.name for path in root.rglob("*"))
+    paid = events(tmp_path / "e.csv", [{"loan_id": "L1", "value_date": "2024-02-10", "amount": 5}, {"value_date": "2024-02-10", "amount": "x"}])
+    said = done("servicing", "post", paid, "--book", root, "--dry-run").err + done("servicing", "close", "--book", root, "--to", "2024-02-29", "--dry-run").err
+    assert "1 would be posted" in said and "1 refused" in said and "would close 2024-01-10 to 2024-02-29" in said
+    assert sorted(path.name for path in root.rglob("*")) == before
+
+
 def test_a_killed_step_leaves_the_book_as_it_was(tmp_path):
     """What a killed post or close left beside is nobody's: the next one clears it."""
     root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE)])

@@ -37,6 +37,7 @@ def post(
     received: Annotated[Optional[str], typer.Option("--received", metavar="DATE", help="The business day on which it came (default: the first that is not closed).", show_default=False)] = None,
     source: Source = None,
     config: Config = None,
+    dry_run: DryRun = False,
 ) -> int:
     """Take in what happened to loans: repayments, reversals, fees, waivers, pauses, restructurings, write-offs. The same event twice is one."""
     from qqloan_cli.engine.files import only_writer
@@ -48,12 +49,12 @@ def post(
     said = console.current()
     day = as_date(received, "--received") if received else None
     with only_writer(book, said):
-        told = put(Book.open(book), files, day, config_dir(config), source)
+        told = put(Book.open(book), files, day, config_dir(config), source, dry_run)
     said.say(
-        f"{told['rows']:,} rows: {told['posted']:,} posted as of {told['received_on']}, {told['repeated']:,} known before, {told['refused']:,} refused; "
+        f"{told['rows']:,} rows: {told['posted']:,} {'would be ' if dry_run else ''}posted as of {told['received_on']}, {told['repeated']:,} known before, {told['refused']:,} refused; "
         f"{told['unmatched']:,} have no loan; {told['money_fen'] / 100:,.2f} yuan of money"
     )
-    if told["refused"]:
+    if told["refused"] and not dry_run:
         said.note("rows-refused", f"{told['refused']:,} rows were refused; {book}/quarantine/{told['number']:05d}.parquet says which and why.")
     return 0
 
@@ -62,6 +63,7 @@ def close(
     book: BookOption,
     to: Annotated[str, typer.Option("--to", metavar="DATE", help="The last day to be closed; those before it that are open are closed with it.", show_default=False)],
     workers: Workers = None,
+    dry_run: DryRun = False,
 ) -> int:
     """Close business days: what fell due, what it was paid with, what penalty grew, into the ledger. Three missed nights are three nights."""
     from qqloan_cli.engine.files import only_writer
@@ -69,7 +71,10 @@ def close(
     from qqloan_cli.servicing.book import Book
     from qqloan_cli.servicing.close import close as shut
 
-    said = console.current()
+    said, opened = console.current(), Book.open(book)
+    if dry_run:
+        said.say(f"would close {opened.today} to {as_date(to, '--to')}")
+        return 0
     with only_writer(book, said):
         told = shut(Book.open(book), as_date(to, "--to"), as_workers(workers))
     said.say(f"{told['from']} to {told['to']}: {told['entries']:,} entries over {told['loans']:,} loans")

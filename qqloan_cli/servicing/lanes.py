@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from qqloan_cli.loans.schedule import METHODS, Rounding
 from qqloan_cli.policy.products import Product, load_products, ppm
-from qqloan_cli.policy.servicing import Servicing, load_servicing
+from qqloan_cli.policy.servicing import Classes, Servicing, load_servicing
 from qqloan_cli.servicing.account import FAR, KINDS, Accounts, How
 from qqloan_cli.servicing.book import Book
 
@@ -24,20 +24,19 @@ BLOCK = 32_768  # lanes at a time: their instalments stay in the cache
 
 @dataclass(frozen=True)
 class Agreements:
-    """What the book's configurations say; of a product that several have, the latest."""
+    """What was agreed on, by run: what a loan was lent under does not change with a later configuration. ``classes`` are the latest's."""
 
-    products: dict[str, Product]
-    servicing: Servicing
+    by_run: dict[str, tuple[dict[str, Product], Servicing]]
+    classes: Classes
 
     @classmethod
     def of(cls, book: Book) -> "Agreements":
-        products: dict[str, Product] = {}
-        for config in book.configs:
-            products |= load_products(config)
-        return cls(products, load_servicing(book.configs[-1]))
+        by_run = {opened["run_id"]: (load_products(config), load_servicing(config)) for opened, config in zip(book.document["opens"], book.configs)}
+        return cls(by_run, [servicing for _, servicing in by_run.values()][-1].classes)
 
-    def how(self, name: str, method: str) -> How:
-        agreed, product = self.servicing.of(name), self.products.get(name)
+    def how(self, run_id: str, name: str, method: str) -> How:
+        products, servicing = self.by_run[run_id]
+        agreed, product = servicing.of(name), products.get(name)
         return How(
             order=tuple(agreed.allocation), across=agreed.across, excess=agreed.excess, grace_days=agreed.grace_days, year_days=agreed.penalty_year_days,
             pause_stops_penalty=agreed.pause_stops_penalty, shorten=agreed.early == "shorten",
@@ -79,15 +78,16 @@ class Played:
 
 def play(con, agreements: Agreements) -> Iterator[Played]:
     """The lanes of the table ``lanes_taken`` (lane, loan_id, known_from) with what happens to them up to a day: a ``Played`` for some at a time."""
-    kinds = con.execute("SELECT DISTINCT product, method FROM lanes_taken JOIN loans USING (loan_id) ORDER BY ALL").fetchall()
-    for product, method in kinds:
-        how = agreements.how(product, method)
-        con.execute("SET VARIABLE product = $1::VARCHAR", [product])
-        con.execute("SET VARIABLE method = $1::VARCHAR", [method])
-        con.execute("""CREATE OR REPLACE TEMP TABLE chosen AS
+    told = con.execute("SELECT DISTINCT run_id, product, method FROM lanes_taken JOIN loans USING (loan_id) ORDER BY ALL").fetchall()
+    hows = [agreements.how(*one) for one in told]
+    distinct = list(dict.fromkeys(hows))  # most runs agree on the same
+    con.register("agreed_by", pa.table({
+        **{name: pa.array([one[i] for one in told], pa.string()) for i, name in enumerate(("run_id", "product", "method"))}, "agreed": pa.array([distinct.index(how) for how in hows], pa.int64())}))
+    for number, how in enumerate(distinct):
+        con.execute(f"""CREATE OR REPLACE TEMP TABLE chosen AS
             SELECT row_number() OVER (ORDER BY lane) - 1 AS place, lane, loan_id, known_from, drawn_on, annual_rate_ppm, penalty_rate_ppm
-            FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id)
-            WHERE product IS NOT DISTINCT FROM getvariable('product') AND method = getvariable('method')""")
+            FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id) JOIN agreed_by USING (run_id, product, method)
+            WHERE agreed = {number}""")
         [(count,)] = con.execute("SELECT count(*) FROM chosen").fetchall()
         for start in range(0, count, BLOCK):
             yield _block(con, how, start, min(start + BLOCK, count))

@@ -17,9 +17,9 @@ from qqloan_cli.servicing.book import Book
 _HERE = Path(__file__).parent
 
 
-def post(book: Book, paths: list[Path], received_on: datetime.date | None, config: Path, source: str | None) -> dict:
-    """Returns the counts: rows, posted, repeated, refused, unmatched (of the posted) and money_fen. Raises UsageError at a day that is
-    closed; nothing is posted then."""
+def post(book: Book, paths: list[Path], received_on: datetime.date | None, config: Path, source: str | None, dry_run: bool = False) -> dict:
+    """Returns the counts: rows, posted, repeated, refused, unmatched (of the posted) and money_fen. With ``dry_run`` nothing is
+    written. Raises UsageError at a day that is closed; nothing is posted then."""
     day = received_on or book.today
     if book.closed_to is not None and day <= book.closed_to:
         raise UsageError("day-closed", f"{day} is closed", "--received", f"What comes now is known from {book.today} on.")
@@ -41,6 +41,14 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
                 SELECT count(*), count(*) FILTER (WHERE bucket IS NULL AND kind IN ('repayment', 'prepayment')),
                   coalesce(sum(amount_fen) FILTER (WHERE kind IN ('repayment', 'prepayment')), 0)::BIGINT FROM fresh""").fetchall()[0]))
             repeated = con.execute("SELECT count(*) FROM repeated").fetchall()[0][0]
+            told = {
+                "number": number, "files": [{"name": file.name, "sha256": file.digest()} for file in files], "received_on": day.isoformat(),
+                "rows": counts["posted"] + repeated + refused, "posted": counts["posted"], "repeated": repeated, "refused": refused,
+                "unmatched": counts["unmatched"], "money_fen": counts["money_fen"],
+            }
+            if dry_run:
+                beside.rmdir()
+                return told
             put(con, "events", beside / "events.parquet", "fresh", True)
             refuse.write(con, "repayments", beside / "part.parquet")
             refuse.gather(con, [beside / "part.parquet"], beside / "quarantine.parquet")
@@ -50,11 +58,6 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
     book.put_in_place(beside / "events.parquet", book.root / "events" / f"{number:05d}.parquet")
     (beside / "part.parquet").unlink()
     beside.rmdir()
-    told = {
-        "number": number, "files": [{"name": file.name, "sha256": file.digest()} for file in files], "received_on": day.isoformat(),
-        "rows": counts["posted"] + repeated + refused, "posted": counts["posted"], "repeated": repeated, "refused": refused,
-        "unmatched": counts["unmatched"], "money_fen": counts["money_fen"],
-    }
     book.document["posts"].append(told)
     book.save()
     return told

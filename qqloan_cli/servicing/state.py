@@ -70,7 +70,7 @@ def of_bucket(con, agreements: Agreements, at: datetime.date, known: datetime.da
         FROM lanes QUALIFY is_now OR is_then""")
     con.execute("CREATE OR REPLACE TEMP TABLE figures (lane BIGINT, " + ", ".join(f"{name} {type}" for name, type in _FIGURES.items()) + ")")
     for played in play(con, agreements):
-        con.register("some_figures", _figures(played.lane, played.to(at), at, agreements.servicing.classes, _pauses(con)))
+        con.register("some_figures", _figures(played.lane, played.to(at), at, agreements.classes, _pauses(con)))
         con.execute("INSERT INTO figures SELECT * FROM some_figures")
         con.unregister("some_figures")
     con.execute((_HERE / "state.sql").read_text(encoding="utf-8"))
