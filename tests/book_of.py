@@ -54,7 +54,7 @@ def book(root: Path, loans: list[dict], servicing: dict[str, str] | None = None,
         })
         for number_, due in enumerate(one["dues"], 1):
             dues.append({"loan_id": one["loan_id"], "instalment_no": number_, "due_date": DAY(due[0]), "principal_fen": fen(due[1]), "interest_fen": fen(due[2]), "fee_fen": fen(due[3]) if len(due) > 3 else 0, "bucket": bucket})
-        shares.append({"loan_id": one["loan_id"], "source": one.get("source", "own"), "amount_fen": principal, "bucket": bucket})
+        shares += [{"loan_id": one["loan_id"], "source": source, "amount_fen": amount, "bucket": bucket} for source, amount in one.get("funded_by", {"own": principal}).items()]
     con = connect(1)
     for table, content in (("loans", rows), ("instalments", dues), ("funded_by", shares)):
         con.register("given", pa.Table.from_pylist(content))

@@ -170,4 +170,43 @@ def portfolio(
     return 0
 
 
-app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure, portfolio)
+def settle(
+    book: BookOption,
+    since: Annotated[str, typer.Option("--from", metavar="DATE", help="First day of the period.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="DATE", help="Its last day.", show_default=False)],
+    format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",
+) -> int:
+    """What each source of funds is to have of what was booked in a period, to the fen; statements of periods add up."""
+    from qqloan_cli.reports import formats
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.settle import settle as settled
+
+    formats.known(format, formats.FORMATS)
+    formats.emit(settled(Book.open(book), as_date(since, "--from"), as_date(to, "--to")), format, f"Settlement of {since} to {to}")
+    return 0
+
+
+def reconcile(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="What a payment channel or a funder says came in.", show_default=False)],
+    book: BookOption,
+    since: Annotated[str, typer.Option("--from", metavar="DATE", help="First day of the period.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="DATE", help="Its last day.", show_default=False)],
+    source: Source = None,
+    config: Config = None,
+    fail_on_breaks: Annotated[bool, typer.Option("--fail-on", help="Exit 1 where there is a difference.")] = False,
+    format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",
+) -> int:
+    """The book's money against a channel's or a funder's file: every difference, its age, and why where the book knows it."""
+    from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.reports import console, formats
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.reconcile import reconcile as held_against
+
+    formats.known(format, formats.FORMATS)
+    told, rows = held_against(Book.open(book), files, as_date(since, "--from"), as_date(to, "--to"), config_dir(config), source)
+    formats.emit(rows, format, "Differences")
+    console.current().say(f"{told['breaks']:,} differences; the book has {told['difference_fen'] / 100:+,.2f} yuan more than the file; {told['file_rows_refused']:,} rows of the file could not be read")
+    return 1 if fail_on_breaks and told["breaks"] else 0
+
+
+app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure, portfolio, settle, reconcile)

@@ -100,12 +100,27 @@ class ExpectedLoss(Strict):
         return self
 
 
+class Settlement(Strict):
+    """Of each part of a loan's money: ``shares``, as the sources funded it, or the name of the one that has it."""
+
+    principal: Literal["shares"]
+    interest: str
+    penalty: str
+    fees: str
+    recovered: str
+
+    @property
+    def named(self) -> set[str]:
+        return {self.interest, self.penalty, self.fees, self.recovered} - {"shares"}
+
+
 class Servicing(Strict):
     terms: Agreed
     product: dict[str, Other] = {}
     classes: Classes
     provisions: Provisions
     expected_loss: ExpectedLoss
+    settlement: Settlement
 
     def of(self, product: str) -> Agreed:
         other = self.product.get(product)

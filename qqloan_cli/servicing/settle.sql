@@ -1,0 +1,41 @@
+-- grain:    flows: loan, what moved, and when it was booked by (before the period, or by its end)
+-- inputs:   ledger; variables first, last
+-- leaves:   flows (loan_id, what, before_fen, by_end_fen): since the loan began
+--
+-- An event says by its other side what became of a part: money (cash, advance), a loss (written_off), a waiver, or interest that a
+-- restructuring made principal. What came late is of the period in which it was booked, so that statements of periods add up.
+
+CREATE OR REPLACE TEMP TABLE flows AS
+WITH
+kinds AS (  -- of the event as such: what is booked anew of it may touch two accounts alone
+  SELECT loan_id, event_id, bool_or(account IN ('cash', 'advance')) AS money, bool_or(account = 'written_off') AS lost, bool_or(account = 'waived') AS waived
+  FROM ledger WHERE loan_id IS NOT NULL GROUP BY loan_id, event_id
+),
+events AS (
+  SELECT
+    loan_id, event_id, posted_at,
+    sum(credit_fen - debit_fen) FILTER (WHERE account = 'principal') AS principal, sum(credit_fen - debit_fen) FILTER (WHERE account = 'interest') AS interest,
+    sum(credit_fen - debit_fen) FILTER (WHERE account = 'penalty') AS penalty, sum(credit_fen - debit_fen) FILTER (WHERE account = 'fees') AS fees,
+    sum(credit_fen - debit_fen) FILTER (WHERE account = 'recovery') AS recovery
+  FROM ledger
+  WHERE loan_id IS NOT NULL AND event_id <> 'penalty' AND NOT starts_with(event_id, 'due-') AND posted_at <= getvariable('last')
+  GROUP BY loan_id, event_id, posted_at
+),
+parts AS (
+  SELECT loan_id, posted_at, unnest([
+    {'what': 'drawn', 'fen': CASE WHEN event_id = 'drawdown' THEN -principal END},
+    {'what': 'principal', 'fen': CASE WHEN money AND event_id <> 'drawdown' AND NOT lost THEN principal END},
+    {'what': 'interest', 'fen': CASE WHEN money AND NOT lost THEN interest END},
+    {'what': 'penalty', 'fen': CASE WHEN money AND NOT lost THEN penalty END},
+    {'what': 'fees', 'fen': CASE WHEN money AND NOT lost THEN fees END},
+    {'what': 'recovered', 'fen': recovery},
+    {'what': 'written_off', 'fen': CASE WHEN lost THEN principal END},
+    {'what': 'capitalised', 'fen': CASE WHEN NOT money AND NOT lost AND NOT waived THEN -principal END}
+  ]) AS part
+  FROM events JOIN kinds USING (loan_id, event_id)
+)
+SELECT
+  loan_id, part.what AS what, CAST(coalesce(sum(part.fen) FILTER (WHERE posted_at < getvariable('first')), 0) AS BIGINT) AS before_fen, CAST(sum(part.fen) AS BIGINT) AS by_end_fen
+FROM parts WHERE part.fen IS NOT NULL
+GROUP BY loan_id, part.what
+HAVING by_end_fen <> 0 OR before_fen <> 0;

@@ -1,0 +1,110 @@
+"""What funders are to have of a book's money, and the book's money against what others say of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from book_of import CONFIGS, DAY, book, close, events, ledger, loan, post, state
+from conftest import call, done
+
+from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.reconcile import reconcile
+from qqloan_cli.servicing.settle import WHAT, settle
+
+THREE = [("2024-02-10", "333.33", 30, 2), ("2024-03-10", "333.33", 20, 2), ("2024-04-10", "333.34", 10, 2)]
+
+
+def _settled(root: Path, first: str, last: str) -> dict[str, dict]:
+    return {row["source"]: row for row in settle(Book.open(root), DAY(first), DAY(last)).to_pylist()}
+
+
+def test_a_payment_goes_over_the_sources_as_they_lent_and_fees_to_the_servicer(tmp_path):
+    """
+    1000.00 by a bank 70 and us 30: the first instalment is 333.33, 30.00 interest, 2.00 fees, on time
+    """
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE, funded_by={"bank": 70_000, "own": 30_000})])
+    post(root, events(tmp_path / "e.csv", [{"loan_id": "L1", "value_date": "2024-02-10", "amount": "365.33"}]))
+    close(root, "2024-02-29")
+    found = _settled(root, "2024-02-01", "2024-02-29")
+    assert (found["bank"]["principal_fen"], found["bank"]["interest_fen"], found["bank"]["fees_fen"], found["bank"]["outstanding_fen"]) == (23_333, 2_100, 0, 46_667)
+    assert (found["own"]["principal_fen"], found["own"]["interest_fen"], found["own"]["fees_fen"], found["own"]["to_pay_out_fen"]) == (10_000, 900, 200, 11_100)
+    assert found["bank"]["drawn_fen"] == 0 and _settled(root, "2024-01-01", "2024-01-31")["bank"]["drawn_fen"] == 70_000
+
+
+def test_statements_of_periods_add_up_to_the_whole_and_to_the_ledger(tmp_path):
+    """Also where a file came late: it is of the period in which it was booked, and no period that was settled changes."""
+    rng = np.random.default_rng(4)
+    loans = [loan(f"L{n}", "2024-01-10", THREE, funded_by={"bank": 33_333, "own": 33_333, "trust": 33_334}) for n in range(30)]
+    root = book(tmp_path / "b", loans)
+    rows = [{"loan_id": f"L{rng.integers(0, 28)}", "value_date": f"2024-0{rng.integers(2, 6)}-{rng.integers(10, 28)}", "amount": int(rng.integers(50, 500))} for _ in range(120)]
+    rows += [{"loan_id": "L28", "kind": "write_off", "value_date": "2024-05-05"}, {"loan_id": "L28", "value_date": "2024-06-05", "amount": 77}, {"loan_id": "L29", "kind": "restructure", "value_date": "2024-04-20", "term_months": 5}]
+    for number, row in enumerate(rows):
+        row["event_id"] = f"E{number}"
+    late = [row for n, row in enumerate(rows) if n % 3 == 0]
+    post(root, events(tmp_path / "a.csv", [row for n, row in enumerate(rows) if n % 3]))
+    close(root, "2024-04-30")
+    april = _settled(root, "2024-04-01", "2024-04-30")
+    post(root, events(tmp_path / "z.csv", late))
+    close(root, "2024-07-31")
+    assert _settled(root, "2024-04-01", "2024-04-30") == april
+    whole = _settled(root, "2024-01-01", "2024-07-31")
+    parts = [_settled(root, f"2024-0{month}-01", f"2024-0{month}-{30 if month in (4, 6) else 29 if month == 2 else 31}") for month in range(1, 8)]
+    for source, row in whole.items():
+        for what in WHAT:
+            assert sum(part[source][f"{what}_fen"] for part in parts) == row[f"{what}_fen"], (source, what)
+    added = {what: sum(row[f"{what}_fen"] for row in whole.values()) for what in (*WHAT, "outstanding", "to_pay_out")}
+    booked = ledger(root)
+    assert added["drawn"] == 30 * 100_000 and added["outstanding"] == booked["principal"] == sum(row["principal_fen"] for row in state(root, "2024-07-31").values())
+    assert added["recovered"] == -booked["recovery"] == 7_700
+    assert added["to_pay_out"] == booked["cash"] + 30 * 100_000 + booked.get("advance", 0)
+
+
+def test_every_difference_is_found_aged_and_explained_to_the_fen(tmp_path):
+    """
+    The channel has one the book has not, one of another amount, one on another day, one twice, one that the book reversed, and lacks one
+    """
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE)])
+    same = [{"event_id": f"S{n}", "loan_id": "L1", "value_date": "2024-02-12", "amount": 10} for n in range(3)]
+    ours = [
+        {"event_id": "less", "loan_id": "L1", "value_date": "2024-02-13", "amount": 40}, {"event_id": "moved", "loan_id": "L1", "value_date": "2024-02-14", "amount": 5},
+        {"event_id": "twice", "loan_id": "L1", "value_date": "2024-02-15", "amount": 7}, {"event_id": "back", "loan_id": "L1", "value_date": "2024-02-16", "amount": 30},
+        {"event_id": "R", "kind": "reversal", "reverses": "back", "value_date": "2024-02-20"}, {"event_id": "mine", "loan_id": "L1", "value_date": "2024-02-17", "amount": 9},
+        {"event_id": "lost", "loan_id": "nobody", "value_date": "2024-02-18", "amount": 3}, {"event_id": "later", "loan_id": "L1", "value_date": "2024-05-01", "amount": 1},
+    ]
+    post(root, events(tmp_path / "ours.csv", same + ours))
+    theirs = same + [
+        {"event_id": "less", "loan_id": "L1", "value_date": "2024-02-13", "amount": "40.01"}, {"event_id": "moved", "loan_id": "L1", "value_date": "2024-02-15", "amount": 5},
+        ours[2], ours[2], ours[3], {"event_id": "new", "loan_id": "L1", "value_date": "2024-02-19", "amount": 100}, ours[6],
+    ]
+    told, rows = reconcile(Book.open(root), [events(tmp_path / "theirs.csv", theirs)], DAY("2024-02-01"), DAY("2024-02-29"), CONFIGS, None)
+    found = {row["event_id"]: (row["what"], row["difference_fen"], row["age_days"], row["why"]) for row in rows.to_pylist()}
+    assert found == {
+        "less": ("amounts differ", -1, 16, None), "moved": ("dates differ", 0, 15, None), "twice": ("amounts differ", -700, 14, "the file has it 2 times"),
+        "back": ("amounts differ", -3_000, 13, "the book has a reversal of 2024-02-20"), "mine": ("only in the book", 900, 12, None), "new": ("only in the file", -10_000, 10, "not posted to the book"),
+        "lost": ("unmatched", 0, 11, "the book has no such loan"),
+    }
+    assert told == {"breaks": 7, "difference_fen": -1 - 700 - 3_000 + 900 - 10_000, "file_rows_refused": 0}
+
+
+def test_on_the_command_line(tmp_path):
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE, funded_by={"bank": 100_000})])
+    paid = events(tmp_path / "e.csv", [{"loan_id": "L1", "value_date": "2024-02-10", "amount": "365.33"}])
+    post(root, paid)
+    close(root, "2024-02-29")
+    period = ("--book", root, "--from", "2024-02-01", "--to", "2024-02-29")
+    rows = json.loads(done("servicing", "settle", *period, "--format", "json").out)["rows"]
+    assert [(row["source"], row["to_pay_out_fen"]) for row in rows] == [("bank", 36_333), ("own", 200)]
+    assert "0 differences" in done("servicing", "reconcile", paid, *period, "--fail-on").err
+    none = events(tmp_path / "none.csv", [{"event_id": "X", "loan_id": "L1", "value_date": "2024-02-11", "amount": 1}])
+    assert call("servicing", "reconcile", none, *period, "--fail-on").code == 1
+    assert "day-not-closed" in call("servicing", "settle", "--book", root, "--from", "2024-02-01", "--to", "2024-03-31").err
+
+
+@pytest.mark.parametrize(("first", "last"), [("2024-02-02", "2024-02-01")])
+def test_a_period_that_cannot_be_is_refused(tmp_path, first, last):
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE)])
+    close(root, "2024-02-29")
+    assert "period-wrong" in call("servicing", "settle", "--book", root, "--from", first, "--to", last).err
