@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ import pyarrow as pa
 
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.stage import put
-from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing.account import FAR
 from qqloan_cli.servicing.book import DAY, Book
 from qqloan_cli.servicing.lanes import Agreements, bind, play
+from qqloan_cli.servicing.parts import as_one
 from qqloan_cli.servicing.state import days_past_due
 
 _MEMORY_MB = 1_500
@@ -30,20 +29,7 @@ def write_panel(book: Book, first: datetime.date, last: datetime.date, out: Path
     months = month_ends(first, last)
     if not months:
         raise UsageError("no-month", f"no month ends from {first} to {last}", "--from", "Name an earlier day.")
-    beside = out.with_name(f".{out.name}.parts-{os.getpid()}")
-    beside.mkdir(parents=True)
-    try:
-        for _ in each(list(range(book.buckets)), _Panel(book, months, beside), book.workers(workers)):
-            pass
-        con = connect(2)
-        try:
-            return put(con, "panel", out, f"read_parquet([{', '.join(literal(str(path)) for path in sorted(beside.glob('*.parquet')))}])", True)
-        finally:
-            con.close()
-    finally:
-        for path in beside.glob("*"):
-            path.unlink()
-        beside.rmdir()
+    return as_one(book, "panel", out, workers, lambda beside: _Panel(book, months, beside))
 
 
 def month_ends(first: datetime.date, last: datetime.date) -> list[datetime.date]:

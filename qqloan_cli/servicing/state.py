@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime
-import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from qqloan_cli.contracts import CONTRACTS
-from qqloan_cli.engine.session import connect, literal
+from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import put
-from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.loans.due_dates import DAY, add_months
 from qqloan_cli.policy.servicing import CLASSES, Classes
 from qqloan_cli.servicing.account import FAR, Accounts
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.lanes import Agreements, bind, play
+from qqloan_cli.servicing.parts import as_one
 
 _HERE = Path(__file__).parent
 _MEMORY_MB = 1_500
@@ -31,20 +30,7 @@ def write_state(book: Book, at: datetime.date, known_at: datetime.date | None, o
     known = known_at or book.closed_to
     if not at <= known <= book.closed_to:
         raise UsageError("known-at-wrong", f"what was known on {known} cannot be asked of {at}", "--known-at", f"Name a day from {at} to {book.closed_to}.")
-    beside = out.with_name(f".{out.name}.parts-{os.getpid()}")
-    beside.mkdir(parents=True)
-    try:
-        for _ in each(list(range(book.buckets)), _State(book, at, known, beside), book.workers(workers)):
-            pass
-        con = connect(2)
-        try:
-            return put(con, "state", out, f"read_parquet([{', '.join(literal(str(path)) for path in sorted(beside.glob('*.parquet')))}])", True)
-        finally:
-            con.close()
-    finally:
-        for path in beside.glob("*"):
-            path.unlink()
-        beside.rmdir()
+    return as_one(book, "state", out, workers, lambda beside: _State(book, at, known, beside))
 
 
 class _State:
