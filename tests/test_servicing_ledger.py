@@ -16,6 +16,8 @@ from conftest import call, done
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from qqloan_cli.servicing.book import Book
+
 NO_GRACE = {"grace_days = 3": "grace_days = 0"}
 THREE = [("2024-02-10", 1000, 30), ("2024-03-10", 1000, 20), ("2024-04-10", 1000, 10)]
 
@@ -301,10 +303,36 @@ def test_nightly_or_at_once_in_any_order_of_files_the_same_bytes(tmp_path):
     nightly = book(tmp_path / "nightly", loans, buckets=4)
     for part in range(5):
         post(nightly, events(tmp_path / f"{part}.csv", shuffled[part::5]))
-    for day in ("2024-01-31", "2024-02-01", "2024-02-02", "2024-05-17", "2024-09-29", "2024-09-30"):
+    for day in [*(f"2024-02-{day:02}" for day in range(1, 30)), "2024-05-17", "2024-05-18", "2024-06-03", *(f"2024-06-{day:02}" for day in range(4, 13)), "2024-09-29", "2024-09-30"]:
         close(nightly, day)
     assert _digests(whole) == _digests(nightly)
     assert state(whole, "2024-09-30") == state(nightly, "2024-09-30")
+
+
+def test_files_that_come_night_after_night_end_in_the_bytes_of_one_close_over_all_of_them(tmp_path):
+    """Late ones, reversals and matches among them. A night looks only at loans to which something happens; the one close looks at all."""
+    rng = np.random.default_rng(23)
+    loans, told = _many(rng, 60)
+    told += [{"event_id": f"M{n}", "kind": "match", "loan_id": f"L{n}", "reverses": row["event_id"], "value_date": "2024-04-01"} for n, row in enumerate(told) if row.get("loan_id") == "nobody"][:4]
+    nights = [datetime.date(2024, 2, 25) + datetime.timedelta(int(n)) for n in range(0, 60, 2)]
+    came = {night: [] for night in nights}
+    for row in told:
+        came[nights[int(rng.integers(0, len(nights)))]].append(row)
+    nightly, once = book(tmp_path / "nightly", loans, buckets=2), book(tmp_path / "once", loans, buckets=2)
+    for night, rows in came.items():
+        if not rows:
+            continue
+        path = events(tmp_path / f"{night}.csv", rows)
+        post(once, path, night.isoformat())
+        if Book.open(nightly).closed_to != night - datetime.timedelta(1):
+            close(nightly, (night - datetime.timedelta(1)).isoformat())
+        post(nightly, path)
+        close(nightly, night.isoformat())
+    for root in (nightly, once):
+        close(root, "2024-09-30")
+    assert _digests(nightly) == _digests(once)
+    assert state(nightly, "2024-04-15") == state(once, "2024-04-15")
+    assert state(nightly, "2024-04-15", "2024-04-20") == state(once, "2024-04-15", "2024-04-20")
 
 
 @settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate))  # a book is dear to make: no shrinking

@@ -99,3 +99,14 @@ class Book:
         if path.is_dir():
             shutil.rmtree(path)  # of a step that was killed before book.json knew of it
         os.replace(beside, path)
+
+
+def month_ends(first: datetime.date, last: datetime.date) -> list[datetime.date]:
+    """The last days of months from ``first`` to ``last``."""
+    found, day = [], first
+    while True:
+        end = (day.replace(day=28) + 4 * DAY).replace(day=1) - DAY
+        if end > last:
+            return found
+        found.append(end)
+        day = end + DAY

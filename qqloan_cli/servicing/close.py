@@ -16,7 +16,7 @@ from qqloan_cli.engine.stage import put
 from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing.account import ACCOUNTS
-from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.book import DAY, Book, month_ends
 from qqloan_cli.servicing.lanes import Agreements, bind, play
 
 _HERE = Path(__file__).parent
@@ -30,13 +30,12 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
         raise UsageError("day-closed", f"{book.closed_to} is closed already", "--to", f"The next is {book.today}.")
     if to < book.today:
         raise UsageError("day-before-book", f"the book begins on {book.today}", "--to", "Name a later day.")
-    first = (book.closed_to or to).replace(day=1) if book.closed_to else None
     beside = book.root / ".closing"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     parts = [*range(book.buckets), None]
-    counts, excepted = {"entries": 0, "loans": 0, "lanes": 0}, []
-    for _, (made, exceptions) in each(parts, _Closing(book, to, first, beside), book.workers(workers)):
+    counts, excepted = {"entries": 0, "loans": 0}, []
+    for _, (made, exceptions) in each(parts, _Closing(book, to, beside), book.workers(workers)):
         excepted += exceptions
         for name, number in made.items():
             counts[name] += number
@@ -45,7 +44,7 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
         book.put_in_place(path, book.root / "ledger" / path.name)
     book.put_in_place(beside / "exceptions.parquet", book.root / "exceptions.parquet")
     shutil.rmtree(beside)
-    told = {"from": book.today.isoformat(), "to": to.isoformat(), **counts, "exceptions": len(excepted)}
+    told = {"from": book.today.isoformat(), "to": to.isoformat(), **counts, "exceptions": len(set(excepted))}
     book.document["closed_to"] = to.isoformat()
     book.save()
     return told
@@ -54,8 +53,14 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
 class _Closing:
     """A bucket's work, or with None that on money without a loan."""
 
-    def __init__(self, book: Book, to: datetime.date, first: datetime.date | None, beside: Path) -> None:
-        self.book, self.to, self.first, self.beside, self.agreements = book, to, first, beside, Agreements.of(book)
+    def __init__(self, book: Book, to: datetime.date, beside: Path) -> None:
+        self.book, self.to, self.beside, self.agreements = book, to, beside, Agreements.of(book)
+        self.since = book.closed_to
+
+    @property
+    def some(self) -> datetime.date | None:
+        """The last close, where only loans to which something happens after it need be looked at: no month ends in between."""
+        return self.since if self.since is not None and not month_ends(self.since + DAY, self.to) else None
 
     def __call__(self, bucket: int | None) -> tuple[dict[str, int], list[tuple]]:
         con = connect(1, _MEMORY_MB)
@@ -63,7 +68,7 @@ class _Closing:
             con.execute("SET VARIABLE upto = $1::DATE", [self.to])
             if bucket is None:
                 return self._unmatched(con)
-            bind(con, self.book, bucket, self.to, self.to)
+            bind(con, self.book, bucket, self.to, self.to, self.some)
             con.execute("CREATE TEMP TABLE lanes_taken AS SELECT row_number() OVER (ORDER BY loan_id, known_from) - 1 AS lane, * FROM lanes")
             con.register("accounts", pa.table({"code": pa.array(range(len(ACCOUNTS)), pa.int64()), "account": pa.array(ACCOUNTS, pa.string())}))
             con.execute("CREATE TEMP TABLE moves (lane BIGINT, day BIGINT, event BIGINT, debit BIGINT, credit BIGINT, fen BIGINT)")
@@ -81,8 +86,11 @@ class _Closing:
             if refused:
                 con.register("set_aside", pa.table({"event": pa.array([event for event, _ in refused], pa.int64()), "reason": [why for _, why in refused]}))
                 exceptions += con.execute("SELECT DISTINCT loan_id, event_id, value_date, reason FROM set_aside JOIN loan_events USING (event)").fetchall()
-            [(loans,)], [(lanes,)] = con.execute("SELECT count(*) FROM loans").fetchall(), con.execute("SELECT count(*) FROM lanes").fetchall()
-            return {"entries": self._write(con, f"{bucket:03d}"), "loans": loans, "lanes": lanes}, exceptions
+            if self.some is not None:
+                exceptions += con.execute(
+                    f"SELECT * FROM read_parquet({literal(str(self.book.root / 'exceptions.parquet'))}) SEMI JOIN ({self.book.source('loans', bucket)}) USING (loan_id) ANTI JOIN loans USING (loan_id)").fetchall()
+            [(loans,)] = con.execute("SELECT count(*) FROM loans").fetchall()
+            return {"entries": self._write(con, f"{bucket:03d}"), "loans": loans}, exceptions
         finally:
             con.close()
 
@@ -90,18 +98,22 @@ class _Closing:
         con.execute(f"CREATE TEMP VIEW told_events AS {self.book.source('events')}")
         con.execute(f"CREATE TEMP VIEW book_loans AS SELECT loan_id, opened_on FROM ({self.book.source('loans')})")
         con.execute((_HERE / "unmatched.sql").read_text(encoding="utf-8"))
-        return {"entries": self._write(con, UNMATCHED), "loans": 0, "lanes": 0}, con.execute("FROM waiting").fetchall()
+        return {"entries": self._write(con, UNMATCHED), "loans": 0}, con.execute("FROM waiting").fetchall()
 
     def _write(self, con, name: str) -> int:
-        """The months from the one of the last close on; those before it stand. How many entries are of the days that are closed now."""
-        months = con.execute("SELECT DISTINCT strftime(posted_at, '%Y-%m') FROM entries WHERE posted_at >= coalesce($1::DATE, DATE '0001-01-01') ORDER BY 1", [self.first]).fetchall()
-        for (month,) in months:
-            put(con, "ledger", self.beside / f"{name}-{month}.parquet", f"(SELECT * FROM entries WHERE strftime(posted_at, '%Y-%m') = {literal(month)})", True)
-        return con.execute("SELECT count(*) FROM entries WHERE posted_at > coalesce($1::DATE, DATE '0001-01-01')", [self.book.closed_to]).fetchall()[0][0]
+        """What is booked after the last close, into the files of its months, beside what stands there. Returns how many entries."""
+        con.execute("CREATE OR REPLACE TEMP TABLE fresh AS SELECT *, strftime(posted_at, '%Y-%m') AS month FROM entries WHERE posted_at > coalesce($1::DATE, DATE '0001-01-01')", [self.since])
+        for (month,) in con.execute("SELECT DISTINCT month FROM fresh ORDER BY 1").fetchall():
+            file = f"{name}-{month}.parquet"
+            stands, rows = self.book.root / "ledger" / file, f"SELECT * EXCLUDE (month) FROM fresh WHERE month = {literal(month)}"
+            if stands.exists() and self.since is not None:  # but what a close that was killed left there
+                rows += f" UNION ALL SELECT * FROM read_parquet({literal(str(stands))}) WHERE posted_at <= DATE {literal(self.since.isoformat())}"
+            put(con, "ledger", self.beside / file, f"({rows})", True)
+        return con.execute("SELECT count(*) FROM fresh").fetchall()[0][0]
 
 
 def _write_exceptions(rows: list[tuple], path: Path) -> None:
-    loan, event, day, reason = zip(*rows) if rows else ((), (), (), ())
+    loan, event, day, reason = zip(*dict.fromkeys(rows)) if rows else ((), (), (), ())
     con = connect(1)
     try:
         con.register("excepted", pa.table({"loan_id": pa.array(loan, pa.string()), "event_id": pa.array(event, pa.string()), "value_date": pa.array(day, pa.date32()), "reason": pa.array(reason, pa.string())}))

@@ -46,13 +46,20 @@ class Agreements:
         )
 
 
-def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.date) -> None:
-    """The tables of lanes.sql, and ``loans`` and ``instalments`` of the bucket: loans drawn by ``upto``."""
-    con.execute("SET VARIABLE upto = $1::DATE; ", [upto])
+def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.date, since: datetime.date | None = None) -> None:
+    """The tables of lanes.sql, and ``loans`` and ``instalments`` of the bucket: loans drawn by ``upto``. With ``since``, those alone to
+    which something happens after it (touched.sql)."""
+    con.execute("SET VARIABLE upto = $1::DATE", [upto])
     con.execute("SET VARIABLE known_at = $1::DATE", [known_at])
     con.execute(f"CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE drawn_on <= getvariable('upto')")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE instalments AS SELECT * FROM ({book.source('instalments', bucket)}) SEMI JOIN loans USING (loan_id)")
+    con.execute(f"CREATE OR REPLACE TEMP VIEW all_instalments AS {book.source('instalments', bucket)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM ({book.source('events')}) WHERE bucket = {bucket} OR bucket IS NULL OR kind IN ('match', 'reversal')")
+    if since is not None:
+        con.execute("SET VARIABLE since = $1::DATE", [since])
+        con.execute((_HERE / "touched.sql").read_text(encoding="utf-8"))
+        con.execute("CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM loans SEMI JOIN touched USING (loan_id)")
+        con.execute("CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM told_events WHERE bucket IS NULL OR kind IN ('match', 'reversal') OR loan_id IN (FROM touched)")
+    con.execute("CREATE OR REPLACE TEMP TABLE instalments AS SELECT * FROM all_instalments SEMI JOIN loans USING (loan_id)")
     con.execute((_HERE / "lanes.sql").read_text(encoding="utf-8"))
     con.execute("""CREATE OR REPLACE TEMP TABLE broken AS
         WITH added AS (SELECT loan_id, sum(principal_fen) AS fen, min(instalment_no) = 1 AND max(instalment_no) = count(*) AS in_order FROM instalments GROUP BY loan_id)

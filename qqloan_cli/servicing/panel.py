@@ -12,7 +12,7 @@ from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.stage import put
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing.account import FAR
-from qqloan_cli.servicing.book import DAY, Book
+from qqloan_cli.servicing.book import Book, month_ends
 from qqloan_cli.servicing.lanes import Agreements, bind, play
 from qqloan_cli.servicing.parts import as_one
 from qqloan_cli.servicing.state import days_past_due
@@ -30,16 +30,6 @@ def write_panel(book: Book, first: datetime.date, last: datetime.date, out: Path
     if not months:
         raise UsageError("no-month", f"no month ends from {first} to {last}", "--from", "Name an earlier day.")
     return as_one(book, "panel", out, workers, lambda beside: _Panel(book, months, beside))
-
-
-def month_ends(first: datetime.date, last: datetime.date) -> list[datetime.date]:
-    found, day = [], first
-    while True:
-        end = (day.replace(day=28) + 4 * DAY).replace(day=1) - DAY
-        if end > last:
-            return found
-        found.append(end)
-        day = end + DAY
 
 
 class _Panel:
