@@ -30,7 +30,6 @@ def seal(
     """Inputs, configuration, model and every table of a run into a store that names each file by its content, chained to what was sealed
     before. qqloan archive RUN --to ARCHIVE is the same."""
     from qqloan_cli.archive.seal import seal as put
-    from qqloan_cli.archive.statement import run_id
     from qqloan_cli.engine.run import Run
     from qqloan_cli.reports import console
 
