@@ -90,9 +90,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else None) as scratch:
         root, out = Path(scratch) / "book", Path(scratch)
         book = made_here(root, loans, buckets)
-        last = datetime.date(2024, 12, 30)
-        closing, told = timed(lambda: close(book, last, 2))
-        nightly, more = timed(lambda: close(Book.open(root), datetime.date(2024, 12, 31), 2))
+        closing, told = timed(lambda: close(book, datetime.date(2024, 12, 15), 2))
+        nightly, more = timed(lambda: close(Book.open(root), datetime.date(2024, 12, 16), 2))
+        ending, _ = timed(lambda: close(Book.open(root), datetime.date(2024, 12, 31), 2))
         book = Book.open(root)
         stating, _ = timed(lambda: write_state(book, datetime.date(2024, 12, 31), None, out / "state.parquet", 2))
         paneling, rows = timed(lambda: write_panel(book, FIRST, datetime.date(2024, 12, 31), out / "panel.parquet", 2))
@@ -103,7 +103,7 @@ def main() -> None:
             raise SystemExit("the two disagree")
     print(json.dumps({
         "bench": "servicing", "date": str(datetime.date.today()), "loans": loans, "instalments": loans * 24, "buckets": buckets, "entries": told["entries"],
-        "close_s": closing, "next_night_s": nightly, "state_s": stating, "panel_s": paneling, "panel_rows": rows, "panel_rows_a_second": round(rows / paneling),
+        "close_s": closing, "next_night_s": nightly, "to_month_end_s": ending, "state_s": stating, "panel_s": paneling, "panel_rows": rows, "panel_rows_a_second": round(rows / paneling),
         **{f"{name}_s": seconds for name, (seconds, _) in measuring.items()}, "pandas_rolls_s": theirs, "rolls_times_pandas": round(theirs / measuring["rolls"][0], 1),
         "next_night_entries": more["entries"],
     }))
