@@ -25,7 +25,7 @@ def open(run: RunArgument, book: BookOption, dry_run: DryRun = False) -> int:
         said.say(f"would open {taken.run_id} into {book}")
         return 0
     with only_writer(book, said):
-        _, told = open_run(taken, book)
+        told = open_run(taken, book)
     said.say(f"{told['loans']:,} loans of {told['run_id']}, {told['principal_fen'] / 100:,.2f} yuan, are in {book} from {told['opened_on']}")
     said.next_step(f"qqloan servicing post FILE --book {book}")
     return 0

@@ -70,6 +70,11 @@ class Book:
         """The configuration of every run, the latest last."""
         return [self.root / "opens" / f"{opened['number']:05d}" / "config" for opened in self.document["opens"]]
 
+    def must_be_closed(self, day: datetime.date, option: str) -> None:
+        """Raises UsageError, naming the option, where it is not."""
+        if self.closed_to is None or day > self.closed_to:
+            raise UsageError("day-not-closed", f"{day} is not closed", option, f"qqloan servicing close --book {self.root} --to {day} closes it.")
+
     def workers(self, most: int) -> int:
         """How many processes are worth their start."""
         return most if sum(opened["loans"] for opened in self.document["opens"]) >= WORTH_SEVERAL else 1
@@ -78,6 +83,8 @@ class Book:
         """Of a bucket, or of all, what book.json knows of: what a killed step left is nobody's."""
         if table == "events":
             return [self.root / "events" / f"{post['number']:05d}.parquet" for post in self.document["posts"]]
+        if table == "ledger":
+            return sorted((self.root / "ledger").glob("*.parquet"))
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
         return [path for opened in self.document["opens"] for path in sorted((self.root / "opens" / f"{opened['number']:05d}" / table).glob(name))]
 

@@ -115,8 +115,7 @@ def _block(con, how: How, start: int, end: int) -> Played:
         WITH inside AS (
           SELECT spot, e.event, value_date AS day, kind, amount_fen, component, rate_ppm, term_months, event_id, until
           FROM block JOIN loan_events AS e USING (loan_id)
-          WHERE e.value_date <= getvariable('upto') AND e.known_from <= greatest(block.known_from, e.value_date)
-            AND e.known_to > block.known_from AND e.known_to > greatest(e.value_date, e.known_from)
+          WHERE e.value_date <= getvariable('upto') AND counts_in(block.known_from, e.value_date, e.known_from, e.known_to)
         ),
         steps AS (
           SELECT * FROM inside

@@ -5,6 +5,10 @@
 -- An event counts from its value date. The book knows it from the day it was received, and does not know it any more from the day on
 -- which it was reversed. Where that is later than the value date, the past reads differently from then on: a lane begins.
 
+-- Whether an event counts in a lane: known by then, or in time for its own day; and neither undone by then nor before it counted.
+CREATE OR REPLACE TEMP MACRO counts_in(lane_from, value_date, known_from, known_to) AS
+  known_from <= greatest(lane_from, value_date) AND known_to > lane_from AND known_to > greatest(value_date, known_from);
+
 -- Which loan an event is about: its own, the one that a match names for it, or that of the event that it reverses.
 CREATE OR REPLACE TEMP TABLE loan_events AS
 WITH matched AS (

@@ -17,8 +17,8 @@ from qqloan_cli.servicing.book import Book
 TABLES = ("loans", "instalments", "funded_by")
 
 
-def open_run(run: Run, root: Path) -> tuple[Book, dict]:
-    """Returns the book and what was taken in: run_id, loans, principal_fen. Raises UsageError where the run has no plan, or is in the
+def open_run(run: Run, root: Path) -> dict:
+    """Returns what was taken in: run_id, loans, principal_fen. Raises UsageError where the run has no plan, or is in the
     book already."""
     if not run.whole("disburse_plan") or not run.whole("limit"):
         raise UsageError("run-without-plan", "the run has no disburse plan", str(run.root), "qqloan disburse-plan RUN makes one.")
@@ -54,4 +54,4 @@ def open_run(run: Run, root: Path) -> tuple[Book, dict]:
     told = {"number": number, "run_id": run_id, "as_of": run.as_of.isoformat(), "opened_on": day.isoformat(), "loans": loans, "principal_fen": principal}
     book.document["opens"].append(told)
     book.save()
-    return book, told
+    return told

@@ -24,8 +24,7 @@ _STATUS = ("current", "overdue", "paid", "written_off")
 def write_panel(book: Book, first: datetime.date, last: datetime.date, out: Path, workers: int) -> int:
     """Writes the contract ``panel``, as it is known now, of the months that end from ``first`` to ``last``; returns its rows. A loan is
     in it from the month of its drawdown to the one in which nothing is left of it. Raises UsageError at days that are not closed."""
-    if book.closed_to is None or last > book.closed_to:
-        raise UsageError("day-not-closed", f"{last} is not closed", "--to", f"qqloan servicing close --book {book.root} --to {last} closes it.")
+    book.must_be_closed(last, "--to")
     months = month_ends(first, last)
     if not months:
         raise UsageError("no-month", f"no month ends from {first} to {last}", "--from", "Name an earlier day.")

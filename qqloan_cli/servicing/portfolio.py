@@ -29,7 +29,7 @@ def portfolio(book: Book, at: datetime.date, workers: int) -> dict[str, pa.Table
         con = connect(2, scratch=Path(scratch))
         try:
             con.execute(f"CREATE TEMP VIEW state AS FROM read_parquet({literal(str(out))})")
-            con.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({literal(str(book.root / 'ledger' / '*.parquet'))})")
+            con.execute(f"CREATE TEMP VIEW ledger AS {book.source('ledger')}")
             for table in ("loans", "funded_by", "events"):
                 con.execute(f"CREATE TEMP VIEW {table} AS {book.source(table)}")
             con.register("provision", pa.table({"class": list(CLASSES), "rate": [float(getattr(policy.provisions, name)) for name in CLASSES]}))

@@ -24,14 +24,13 @@ def settle(book: Book, first: datetime.date, last: datetime.date) -> pa.Table:
     A loan's sum since it began goes over its sources by largest remainder, and a period has the difference of two such sums: the sources
     of a loan always add up to the loan, and periods to the whole. Raises UsageError at days that are not closed.
     """
-    if book.closed_to is None or last > book.closed_to:
-        raise UsageError("day-not-closed", f"{last} is not closed", "--to", f"qqloan servicing close --book {book.root} --to {last} closes it.")
+    book.must_be_closed(last, "--to")
     if first > last:
         raise UsageError("period-wrong", f"{first} is after {last}", "--from", "Name an earlier day.")
     goes_to = load_servicing(book.configs[-1]).settlement
     con = connect(2)
     try:
-        con.execute(f"CREATE TEMP VIEW ledger AS FROM read_parquet({literal(str(book.root / 'ledger' / '*.parquet'))})")
+        con.execute(f"CREATE TEMP VIEW ledger AS {book.source('ledger')}")
         con.execute(f"CREATE TEMP TABLE funded_by AS {book.source('funded_by')}")
         con.execute("CREATE TEMP TABLE numbered AS SELECT loan_id, row_number() OVER (ORDER BY loan_id) - 1 AS loan FROM (SELECT DISTINCT loan_id FROM funded_by)")
         con.execute("SET VARIABLE first = $1::DATE", [first])

@@ -25,8 +25,7 @@ _MEMORY_MB = 1_500
 
 def write_state(book: Book, at: datetime.date, known_at: datetime.date | None, out: Path, workers: int) -> int:
     """Writes the contract ``state`` to ``out``, whole or not at all; returns its rows. Raises UsageError at a day that is not closed."""
-    if book.closed_to is None or at > book.closed_to:
-        raise UsageError("day-not-closed", f"{at} is not closed", "--at", f"qqloan servicing close --book {book.root} --to {at} closes it.")
+    book.must_be_closed(at, "--at")
     known = known_at or book.closed_to
     if not at <= known <= book.closed_to:
         raise UsageError("known-at-wrong", f"what was known on {known} cannot be asked of {at}", "--known-at", f"Name a day from {at} to {book.closed_to}.")
@@ -117,8 +116,7 @@ def _pauses(con):
     table = con.sql("""
         SELECT b.spot, value_date - DATE '1970-01-01' AS first, least(until + 1, getvariable('state_at')) - DATE '1970-01-01' AS upto
         FROM block AS b JOIN loan_events AS e USING (loan_id)
-        WHERE kind = 'pause' AND e.value_date <= getvariable('state_at') AND e.known_from <= greatest(b.known_from, e.value_date)
-          AND e.known_to > b.known_from AND e.known_to > greatest(e.value_date, e.known_from)""").to_arrow_table()
+        WHERE kind = 'pause' AND e.value_date <= getvariable('state_at') AND counts_in(b.known_from, e.value_date, e.known_from, e.known_to)""").to_arrow_table()
     who, first, upto = (table[name].to_numpy().astype(np.int64) for name in ("spot", "first", "upto"))
 
     def days(oldest_due: np.ndarray) -> np.ndarray:
