@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 from qqloan_cli.archive.layout import BUILD, PROVENANCE, STATEMENT
