@@ -17,6 +17,7 @@ from qqloan_cli.engine.stage import put
 from qqloan_cli.servicing import close as servicing_close
 from qqloan_cli.servicing import post as servicing_post
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.panel import write_panel
 from qqloan_cli.servicing.state import write_state
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -95,6 +96,19 @@ def state(root: Path, at: str, known_at: str | None = None) -> dict[str, dict]:
     out = root.parent / f"{root.name}-state.parquet"
     write_state(Book.open(root), DAY(at), DAY(known_at) if known_at else None, out, 1)
     return {row["loan_id"]: row for row in pq.read_table(out).to_pylist()}
+
+
+def panel(root: Path, first: str, last: str) -> list[dict]:
+    out = root.parent / f"{root.name}-panel.parquet"
+    write_panel(Book.open(root), DAY(first), DAY(last), out, 1)
+    return pq.read_table(out).to_pylist()
+
+
+def from_the_drawdowns(root: Path) -> Path:
+    """The same book without what its closes left to go on from."""
+    copy = root.parent / f"{root.name}-from-the-drawdowns"
+    shutil.copytree(root, copy, ignore=shutil.ignore_patterns("standing", "months"))
+    return copy
 
 
 def ledger(root: Path, where: str = "true") -> dict[str, int]:

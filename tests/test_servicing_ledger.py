@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from book_of import DAY, book, close, events, fen, ledger, loan, post, state
+from book_of import DAY, book, close, events, fen, from_the_drawdowns, ledger, loan, panel, post, state
 from conftest import call, done
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -333,6 +333,10 @@ def test_files_that_come_night_after_night_end_in_the_bytes_of_one_close_over_al
     assert _digests(nightly) == _digests(once)
     assert state(nightly, "2024-04-15") == state(once, "2024-04-15")
     assert state(nightly, "2024-04-15", "2024-04-20") == state(once, "2024-04-15", "2024-04-20")
+    anew = from_the_drawdowns(nightly)
+    assert state(nightly, "2024-09-30") == state(anew, "2024-09-30")
+    for first, last in (("2024-01-01", "2024-09-30"), ("2024-04-01", "2024-08-31"), ("2024-08-01", "2024-09-30")):
+        assert panel(nightly, first, last) == panel(anew, first, last)
 
 
 @settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate))  # a book is dear to make: no shrinking

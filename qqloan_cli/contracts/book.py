@@ -157,6 +157,51 @@ PANEL = Contract(
     ),
 )
 
+_SINCE_1970 = "days since 1970-01-01"
+STANDING = Contract(
+    "standing", "loan", ("loan_id",),
+    (
+        _LOAN,
+        C("rate_ppm", "BIGINT", "nominal a year, as it is agreed by now", "millionths"),
+        C("day", "SMALLINT", "day of the month on which instalments fall due"),
+        C("fallen", "INTEGER", "instalments that fell due"),
+        C("late", "INTEGER", "of them past their grace"),
+        C("last", "INTEGER", "day up to which penalty has grown", _SINCE_1970),
+        C("grown", "BIGINT", "penalty, in fen x days of the year x 1,000,000"),
+        C("penalty_booked", "BIGINT", "of it booked", "fen"),
+        C("penalty_paid", "BIGINT", "of it paid or waived", "fen"),
+        C("charged", "BIGINT", "fees charged by events", "fen"),
+        C("charged_paid", "BIGINT", "of them paid or waived", "fen"),
+        C("advance_fen", "BIGINT", "money that waits", "fen"),
+        C("outstanding", "BIGINT", "principal", "fen"),
+        C("off", "BOOLEAN", "written off"),
+        C("off_fen", "BIGINT", "written off", "fen"),
+        C("recovered", "BIGINT", "came in after that", "fen"),
+        C("paused", "BOOLEAN", "in a pause"),
+        C("pauses", "INTEGER", "how many there were"),
+        C("restructured", "BIGINT", "day of the last one; 10,000,000: never", _SINCE_1970),
+        C("re_aged", "INTEGER", "how often"),
+        C("changed", "BOOLEAN", "the instalments are others than at the drawdown, and stand beside"),
+        C("paid_fees", "BIGINT", "of the instalments as they stand", "fen"),
+        C("paid_interest", "BIGINT", "of the instalments as they stand", "fen"),
+        C("paid_principal", "BIGINT", "of the instalments as they stand", "fen"),
+        C("anew_on", "DATE", "day on which its past was last told anew: months before it are not to be had from months/", "date"),
+        C("told_paid", "BOOLEAN", "a month in which nothing was left of it stands in months/, or ended before"),
+    ),
+)
+
+MONTHS = Contract(
+    "months", "loan and month", ("loan_id", "month"),
+    (
+        _LOAN,
+        C("month", "DATE", "last day of the month", "date"),
+        C("status", "VARCHAR", "current, overdue, paid, written_off"),
+        C("dpd", "INTEGER", "days past due at the end of the month", "days"),
+        C("balance_fen", "BIGINT", "outstanding principal; what was written off, less what came back, where it was", "fen"),
+        C("oldest_due_date", "DATE", "of what is unpaid", "date", "nothing is"),
+    ),
+)
+
 EXCEPTIONS = Contract(
     "exceptions", "loan and event", ("loan_id", "event_id", "reason"),
     (
@@ -167,4 +212,4 @@ EXCEPTIONS = Contract(
     ),
 )
 
-BOOK = (REPAYMENTS, LOANS, INSTALMENTS, FUNDED_BY, EVENTS, LEDGER, STATE, PANEL, EXCEPTIONS)
+BOOK = (REPAYMENTS, LOANS, INSTALMENTS, FUNDED_BY, EVENTS, LEDGER, STATE, PANEL, STANDING, MONTHS, EXCEPTIONS)

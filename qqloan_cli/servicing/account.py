@@ -27,6 +27,11 @@ CASH, PRINCIPAL, INTEREST, PENALTY, FEES, INTEREST_INCOME, PENALTY_INCOME, FEE_I
 KINDS = ("fee", "pause", "resume", "repayment", "prepayment", "waiver", "restructure", "re_age", "write_off")  # in the order of a day
 COMPONENTS = {"fees": FEES, "penalty": PENALTY, "interest": INTEREST, "principal": PRINCIPAL}
 DRAWDOWN, BY_TIME, FROM_ADVANCE, DUE = -1, -2, -3, -10  # what moved money, where no event did; DUE - k: instalment k fell due
+STANDS = (
+    "rate_ppm", "day", "fallen", "late", "last", "grown", "penalty_booked", "penalty_paid", "charged", "charged_paid", "advance_fen", "outstanding", "off", "off_fen",
+    "recovered", "paused", "pauses", "restructured", "re_aged", "changed",
+)
+PAID = ("paid_fees", "paid_interest", "paid_principal")
 _F, _I, _P = range(3)  # an instalment's parts
 _PARTS = {"fees": _F, "interest": _I, "principal": _P}
 
@@ -87,14 +92,31 @@ class Accounts:
         self.advance_fen = np.zeros(n, np.int64)
         self.outstanding = amounts[_P].sum(axis=1)
         self.off, self.off_fen, self.recovered = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
-        self.paused = np.zeros(n, bool)
+        self.paused, self.pauses = np.zeros(n, bool), np.zeros(n, np.int64)
         self.restructured, self.re_aged = np.full(n, FAR), np.zeros(n, np.int64)
-        self.moves, self.refused = Moves(), []  # refused: (event, why)
+        self.changed = np.zeros(n, bool)  # whether the instalments are others than at the drawdown
+        self.moves, self.refused = Moves(), []  # refused: (lane, event, why)
         self._sum_up(np.arange(n))
         self.moves.add(np.arange(n), drawn, DRAWDOWN, PRINCIPAL, CASH, self.outstanding)
 
     def __len__(self) -> int:
         return len(self.drawn)
+
+    # --- where they stand, to go on from there ---
+
+    @classmethod
+    def resumed(cls, how: How, drawn: np.ndarray, penalty_ppm: np.ndarray, due: np.ndarray, amounts: np.ndarray, stood: dict[str, np.ndarray]) -> "Accounts":
+        """Accounts that ``stood`` (``standing``) with the instalments of that time; they move on from there, and what moved before is not said again."""
+        made = cls(how, drawn, stood["rate_ppm"], penalty_ppm, due, amounts)
+        made.moves = Moves()
+        for name in STANDS:
+            setattr(made, name, stood[name].astype(getattr(made, name).dtype))
+        made.paid = np.stack([stood[name] for name in PAID])
+        return made
+
+    def standing(self) -> dict[str, np.ndarray]:
+        """Everything about them but their instalments: columns in int64."""
+        return {**{name: getattr(self, name).astype(np.int64) for name in STANDS}, **dict(zip(PAID, self.paid))}
 
     # --- the way through time ---
 
@@ -240,6 +262,7 @@ class Accounts:
     def _pause(self, lane, day, told) -> None:
         self._book_penalty(lane, day)
         self.paused[lane] = True
+        self.pauses[lane] += 1
 
     def _resume(self, lane, day, told) -> None:
         self.paused[lane] = False
@@ -275,7 +298,7 @@ class Accounts:
             if of.any():
                 who, fen, event = lane[of], told["fen"][of], told["event"][of]
                 over = fen > self.owed(what, who)
-                self._refuse(event[over], f"more {what} is waived than is owed")
+                self._refuse(who[over], event[over], f"more {what} is waived than is owed")
                 self._pay(what, who[~over], day[of][~over], event[~over], WAIVED, fen[~over])
 
     def _write_off(self, lane, day, told) -> None:
@@ -334,13 +357,13 @@ class Accounts:
 
     def _only_live(self, lane, day, told, act) -> None:
         off = self.off[lane] | ((self.outstanding[lane] == 0) & (self.fallen[lane] >= self.count[lane]))
-        self._refuse(told["event"][off & self.off[lane]], "the loan is written off")
-        self._refuse(told["event"][off & ~self.off[lane]], "nothing is left of the loan")
+        self._refuse(lane[off & self.off[lane]], told["event"][off & self.off[lane]], "the loan is written off")
+        self._refuse(lane[off & ~self.off[lane]], told["event"][off & ~self.off[lane]], "nothing is left of the loan")
         if not off.all():
             act(lane[~off], day[~off], {name: values[~off] for name, values in told.items()})
 
-    def _refuse(self, events: np.ndarray, why: str) -> None:
-        self.refused += [(int(event), why) for event in events]
+    def _refuse(self, lane: np.ndarray, events: np.ndarray, why: str) -> None:
+        self.refused += [(of, event, why) for of, event in zip(lane.tolist(), events.tolist())]
 
     # --- principal before its time ---
 
@@ -384,6 +407,7 @@ class Accounts:
         return left
 
     def _nothing_to_come(self, lane: np.ndarray) -> None:
+        self.changed[lane] = True
         gone = np.arange(self.due.shape[1]) >= self.fallen[lane][:, None]
         self.due[lane] = np.where(gone, FAR, self.due[lane])
         self.amounts[:, lane] = np.where(gone, 0, self.amounts[:, lane])
@@ -392,6 +416,7 @@ class Accounts:
 
     def _spread(self, lane: np.ndarray, day: np.ndarray, principal: np.ndarray) -> None:
         """``principal`` over the instalments to come, on their dates; interest of the first from ``day`` on."""
+        self.changed[lane] = True
         at, left = self.fallen[lane], self.count[lane] - self.fallen[lane]
         months = int(left.max())
         column = np.minimum(at[:, None] + np.arange(months), self.due.shape[1] - 1)

@@ -5,10 +5,14 @@
     events/00001.parquet ...             what a file told, as it was posted
     quarantine/00001.parquet ...         rows of that file that were refused
     ledger/000-2026-12.parquet ...       double entry, by bucket and month of posting; unmatched-2026-12 for money without a loan
+    standing/000-2026-12-31.parquet      every account as the last close left it, from which the next goes on; 000-2026-12-31-instalments
+                                         of loans whose instalments are others than at the drawdown
+    months/000-2026-12.parquet           every loan at the end of the month, as the close of it knew it: what a panel is made of
     exceptions.parquet                   events and loans that the last close set aside
 
 Every step adds a file or folder under a new name, in one rename; what stands is never changed, but for the ledger of the month that is
-being closed. Dates are business dates: what is posted after a day was closed is known from the day after it.
+being closed. `standing` and `months` say nothing that the runs and events do not: without them the next close begins at the drawdowns.
+Dates are business dates: what is posted after a day was closed is known from the day after it.
 """
 
 from __future__ import annotations
@@ -79,18 +83,31 @@ class Book:
         """How many processes are worth their start."""
         return most if sum(opened["loans"] for opened in self.document["opens"]) >= WORTH_SEVERAL else 1
 
-    def files(self, table: str, bucket: int | None = None) -> list[Path]:
-        """Of a bucket, or of all, what book.json knows of: what a killed step left is nobody's."""
+    def files(self, table: str, bucket: int | None = None, since: datetime.date | None = None, aside: bool = False) -> list[Path]:
+        """Of a bucket, or of all, what book.json knows of: what a killed step left is nobody's. Of events: with ``since`` posts in which
+        something came or happens after it, with ``aside`` those that have money without a loan, matches or reversals."""
         if table == "events":
-            return [self.root / "events" / f"{post['number']:05d}.parquet" for post in self.document["posts"]]
+            posts = [post for post in self.document["posts"] if since is None or max(post.get("last_day", "9"), post.get("received_on", "9")) > since.isoformat()]
+            return [self.root / "events" / f"{post['number']:05d}.parquet" for post in posts if not aside or post.get("aside", 1)]
         if table == "ledger":
             return sorted((self.root / "ledger").glob("*.parquet"))
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
         return [path for opened in self.document["opens"] for path in sorted((self.root / "opens" / f"{opened['number']:05d}" / table).glob(name))]
 
-    def source(self, table: str, bucket: int | None = None) -> str:
+    def standing(self, bucket: int) -> dict[str, Path]:
+        """Where the last close left the bucket's accounts, and the instalments that it changed."""
+        return self.standing_on(bucket, self.closed_to)
+
+    def standing_on(self, bucket: int, day: datetime.date | None) -> dict[str, Path]:
+        return {name: self.root / "standing" / f"{bucket:03d}-{day}{more}.parquet" for name, more in (("stood", ""), ("stood_instalments", "-instalments"))}
+
+    def stands(self, bucket: int) -> bool:
+        """Whether one may go on from there: no close that was killed, or an older book."""
+        return self.closed_to is not None and all(path.is_file() for path in self.standing(bucket).values())
+
+    def source(self, table: str, bucket: int | None = None, since: datetime.date | None = None, aside: bool = False) -> str:
         """SQL of the rows."""
-        paths = self.files(table, bucket)
+        paths = self.files(table, bucket, since, aside)
         return f"SELECT * FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}])" if paths else CONTRACTS[table].empty()
 
     def new_folder(self, step: str) -> tuple[int, Path]:

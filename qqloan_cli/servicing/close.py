@@ -9,15 +9,17 @@ import datetime
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.stage import put
 from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
-from qqloan_cli.servicing.account import ACCOUNTS
-from qqloan_cli.servicing.book import DAY, Book, month_ends
-from qqloan_cli.servicing.lanes import Agreements, bind, play
+from qqloan_cli.servicing import months
+from qqloan_cli.servicing.account import ACCOUNTS, FAR, PAID, STANDS, Accounts
+from qqloan_cli.servicing.book import Book, month_ends
+from qqloan_cli.servicing.lanes import Agreements, bind, bind_since, play
 
 _HERE = Path(__file__).parent
 UNMATCHED = "unmatched"
@@ -32,7 +34,8 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
         raise UsageError("day-before-book", f"the book begins on {book.today}", "--to", "Name a later day.")
     beside = book.root / ".closing"
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
+    for place in (beside, beside / "standing", beside / "months"):
+        place.mkdir()
     parts = [*range(book.buckets), None]
     counts, excepted = {"entries": 0, "loans": 0}, []
     for _, (made, exceptions) in each(parts, _Closing(book, to, beside), book.workers(workers)):
@@ -42,11 +45,16 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
     _write_exceptions(excepted, beside / "exceptions.parquet")
     for path in sorted(beside.glob("*-*.parquet")):
         book.put_in_place(path, book.root / "ledger" / path.name)
+    for path in (*sorted((beside / "months").iterdir()), *sorted((beside / "standing").iterdir())):
+        book.put_in_place(path, book.root / path.relative_to(beside))
     book.put_in_place(beside / "exceptions.parquet", book.root / "exceptions.parquet")
     shutil.rmtree(beside)
     told = {"from": book.today.isoformat(), "to": to.isoformat(), **counts, "exceptions": len(set(excepted))}
     book.document["closed_to"] = to.isoformat()
     book.save()
+    for path in (book.root / "standing").iterdir():
+        if to.isoformat() not in path.name:
+            path.unlink()
     return told
 
 
@@ -56,11 +64,7 @@ class _Closing:
     def __init__(self, book: Book, to: datetime.date, beside: Path) -> None:
         self.book, self.to, self.beside, self.agreements = book, to, beside, Agreements.of(book)
         self.since = book.closed_to
-
-    @property
-    def some(self) -> datetime.date | None:
-        """The last close, where only loans to which something happens after it need be looked at: no month ends in between."""
-        return self.since if self.since is not None and not month_ends(self.since + DAY, self.to) else None
+        self.months = month_ends(book.today, to)
 
     def __call__(self, bucket: int | None) -> tuple[dict[str, int], list[tuple]]:
         con = connect(1, _MEMORY_MB)
@@ -68,31 +72,62 @@ class _Closing:
             con.execute("SET VARIABLE upto = $1::DATE", [self.to])
             if bucket is None:
                 return self._unmatched(con)
-            bind(con, self.book, bucket, self.to, self.to, self.some)
+            goes_on = self.book.stands(bucket)
+            if goes_on:
+                bind_since(con, self.book, bucket, self.since, self.to, "live" if self.months else "touched")
+            else:
+                bind(con, self.book, bucket, self.to, self.to)
             con.execute("CREATE TEMP TABLE lanes_taken AS SELECT row_number() OVER (ORDER BY loan_id, known_from) - 1 AS lane, * FROM lanes")
             con.register("accounts", pa.table({"code": pa.array(range(len(ACCOUNTS)), pa.int64()), "account": pa.array(ACCOUNTS, pa.string())}))
-            con.execute("CREATE TEMP TABLE moves (lane BIGINT, day BIGINT, event BIGINT, debit BIGINT, credit BIGINT, fen BIGINT)")
-            refused = []
-            for played in play(con, self.agreements):
-                accounts = played.to(self.to)
-                columns = accounts.moves.columns()
-                columns["lane"] = played.lane[columns["lane"]]
-                con.register("some_moves", pa.table(columns))
-                con.execute("INSERT INTO moves SELECT lane, day, event, debit, credit, fen FROM some_moves")
-                con.unregister("some_moves")
-                refused += accounts.refused
+            refused = self._play(con)
             con.execute((_HERE / "close.sql").read_text(encoding="utf-8"))
+            self._stand(con, bucket)
             exceptions = con.execute("SELECT loan_id, NULL, NULL, 'the instalments do not add up to the loan' FROM broken").fetchall()
             if refused:
-                con.register("set_aside", pa.table({"event": pa.array([event for event, _ in refused], pa.int64()), "reason": [why for _, why in refused]}))
-                exceptions += con.execute("SELECT DISTINCT loan_id, event_id, value_date, reason FROM set_aside JOIN loan_events USING (event)").fetchall()
-            if self.some is not None:
+                lane, event, why = zip(*refused)
+                con.register("set_aside", pa.table({"lane": lane, "event": event, "reason": why}))
+                exceptions += con.execute("""
+                    SELECT DISTINCT loan_id, event_id, value_date, reason
+                    FROM set_aside JOIN loan_events USING (event) JOIN played_last USING (lane, loan_id)""").fetchall()  # as it is known now
+            if goes_on:
                 exceptions += con.execute(
-                    f"SELECT * FROM read_parquet({literal(str(self.book.root / 'exceptions.parquet'))}) SEMI JOIN ({self.book.source('loans', bucket)}) USING (loan_id) ANTI JOIN loans USING (loan_id)").fetchall()
+                    f"SELECT e.* FROM read_parquet({literal(str(self.book.root / 'exceptions.parquet'))}) AS e SEMI JOIN all_loans USING (loan_id) ANTI JOIN anew USING (loan_id)").fetchall()
             [(loans,)] = con.execute("SELECT count(*) FROM loans").fetchall()
             return {"entries": self._write(con, f"{bucket:03d}"), "loans": loans}, exceptions
         finally:
             con.close()
+
+    def _play(self, con) -> list[tuple[int, int, str]]:
+        """Leaves moves, how the accounts stand, the instalments that changed, and months; returns (lane, event, why) of what was refused."""
+        con.execute("CREATE TEMP TABLE moves (lane BIGINT, day BIGINT, event BIGINT, debit BIGINT, credit BIGINT, fen BIGINT)")
+        con.execute(f"CREATE TEMP TABLE stands (lane BIGINT, {', '.join(f'{name} BIGINT' for name in (*STANDS, *PAID))})")
+        con.execute("CREATE TEMP TABLE changed_instalments (lane BIGINT, instalment_no BIGINT, due BIGINT, fee_fen BIGINT, interest_fen BIGINT, principal_fen BIGINT)")
+        months.begin(con)
+        refused = []
+        for played in play(con, self.agreements):
+            if self.since is not None and not played.is_resumed:  # what ended before is not seen again
+                months.see(con, played, months.last_end(self.since))
+            for month in self.months:
+                months.see(con, played, month)
+            accounts = played.to(self.to)
+            columns = accounts.moves.columns()
+            columns["lane"] = played.lane[columns["lane"]]
+            for table, rows in (("moves", columns), ("stands", {"lane": played.lane, **accounts.standing()}), ("changed_instalments", _changed(played.lane, accounts))):
+                con.register("some_rows", pa.table(rows))
+                con.execute(f"INSERT INTO {table} BY NAME SELECT * FROM some_rows")
+                con.unregister("some_rows")
+            refused += [(int(played.lane[of]), event, why) for of, event, why in accounts.refused]
+        return refused
+
+    def _stand(self, con, bucket: int) -> None:
+        """Where the next close goes on, and the ends of months, into files."""
+        con.execute("SET VARIABLE since = $1::DATE", [self.since])
+        con.execute("SET VARIABLE first = $1::DATE", [self.book.today])
+        con.execute((_HERE / "stand.sql").read_text(encoding="utf-8"))
+        for table, (name, path) in zip(("standing", "instalments"), self.book.standing_on(bucket, self.to).items()):
+            put(con, table, self.beside / "standing" / path.name, f"new_{name}", True)
+        for month in self.months:
+            put(con, "months", self.beside / "months" / f"{bucket:03d}-{month:%Y-%m}.parquet", f"(SELECT * FROM new_months WHERE month = DATE '{month}')", True)
 
     def _unmatched(self, con) -> tuple[dict[str, int], list[tuple]]:
         con.execute(f"CREATE TEMP VIEW told_events AS {self.book.source('events')}")
@@ -110,6 +145,13 @@ class _Closing:
                 rows += f" UNION ALL SELECT * FROM read_parquet({literal(str(stands))}) WHERE posted_at <= DATE {literal(self.since.isoformat())}"
             put(con, "ledger", self.beside / file, f"({rows})", True)
         return con.execute("SELECT count(*) FROM fresh").fetchall()[0][0]
+
+
+def _changed(lane: np.ndarray, accounts: Accounts) -> dict[str, np.ndarray]:
+    """Instalments of accounts in which they are others than at the drawdown: columns."""
+    who, k = np.nonzero((accounts.due < FAR) & accounts.changed[:, None])
+    fee, interest, principal = accounts.amounts[:, who, k]
+    return {"lane": lane[who], "instalment_no": k + 1, "due": accounts.due[who, k], "fee_fen": fee, "interest_fen": interest, "principal_fen": principal}
 
 
 def _write_exceptions(rows: list[tuple], path: Path) -> None:

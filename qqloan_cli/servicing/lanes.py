@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from qqloan_cli.contracts import CONTRACTS
+from qqloan_cli.engine.session import literal
 from qqloan_cli.loans.schedule import METHODS, Rounding
 from qqloan_cli.policy.products import Product, load_products, ppm
 from qqloan_cli.policy.servicing import Classes, Servicing, load_servicing
-from qqloan_cli.servicing.account import FAR, KINDS, Accounts, How
+from qqloan_cli.servicing.account import FAR, KINDS, PAID, STANDS, Accounts, How
 from qqloan_cli.servicing.book import Book
 
 _HERE = Path(__file__).parent
@@ -46,33 +48,69 @@ class Agreements:
         )
 
 
-def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.date, since: datetime.date | None = None) -> None:
-    """The tables of lanes.sql, and ``loans`` and ``instalments`` of the bucket: loans drawn by ``upto``. With ``since``, those alone to
-    which something happens after it (touched.sql)."""
-    con.execute("SET VARIABLE upto = $1::DATE", [upto])
-    con.execute("SET VARIABLE known_at = $1::DATE", [known_at])
-    con.execute(f"CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE drawn_on <= getvariable('upto')")
+def bind(con, book: Book, bucket: int, upto: datetime.date, known_at: datetime.date, wanted: str | None = None) -> None:
+    """Loans of the bucket from their drawdown on: ``loans`` drawn by ``upto``, or those of them that the query ``wanted`` (loan_id) names,
+    ``instalments`` (of others too), and the tables of lanes.sql. Nothing is ``resumed``."""
+    _say(con, upto=upto, known_at=known_at)
+    only = f"SEMI JOIN ({wanted}) USING (loan_id)" if wanted else ""
+    con.execute(f"CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM ({book.source('loans', bucket)}) {only} WHERE drawn_on <= getvariable('upto')")
+    con.execute("CREATE OR REPLACE TEMP TABLE resumed (loan_id VARCHAR)")
+    for name, contract in (("stood", "standing"), ("stood_instalments", "instalments")):
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {CONTRACTS[contract].empty()}")
+    con.execute(f"CREATE OR REPLACE TEMP VIEW instalments AS {book.source('instalments', bucket)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM ({bucket_events(book, bucket)}) {'WHERE bucket IS NULL OR loan_id IN (SELECT loan_id FROM loans) OR ' + ASIDE if wanted else ''}")
+    _lanes(con)
+
+
+def bind_since(con, book: Book, bucket: int, since: datetime.date, upto: datetime.date, whom: str) -> None:
+    """The same of loans that are to be looked at after ``since``, the last close (touched.sql): those that are ``anew`` from their
+    drawdown on, those that are ``resumed`` from where they stood. ``whom``: touched, live (a month ends) or all."""
+    _say(con, upto=upto, known_at=upto, since=since, whom=whom)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE all_loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE drawn_on <= getvariable('upto')")
     con.execute(f"CREATE OR REPLACE TEMP VIEW all_instalments AS {book.source('instalments', bucket)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM ({book.source('events')}) WHERE bucket = {bucket} OR bucket IS NULL OR kind IN ('match', 'reversal')")
-    if since is not None:
-        con.execute("SET VARIABLE since = $1::DATE", [since])
-        con.execute((_HERE / "touched.sql").read_text(encoding="utf-8"))
-        con.execute("CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM loans SEMI JOIN touched USING (loan_id)")
-        con.execute("CREATE OR REPLACE TEMP TABLE told_events AS SELECT * FROM told_events WHERE bucket IS NULL OR kind IN ('match', 'reversal') OR loan_id IN (FROM touched)")
-    con.execute("CREATE OR REPLACE TEMP TABLE instalments AS SELECT * FROM all_instalments SEMI JOIN loans USING (loan_id)")
+    con.execute(f"CREATE OR REPLACE TEMP VIEW bucket_events AS {bucket_events(book, bucket)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE recent_events AS {bucket_events(book, bucket, since)}")
+    for name, path in book.standing(bucket).items():
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM read_parquet({literal(str(path))})")
+    con.execute((_HERE / "touched.sql").read_text(encoding="utf-8"))
+    _lanes(con)
+
+
+def bucket_events(book: Book, bucket: int, since: datetime.date | None = None) -> str:
+    """SQL of what was told about loans of the bucket, and of what may be about any bucket's: money without a loan, matches, reversals.
+    With ``since`` only what happens after that day and up to ``upto``, came after it, or lasts over it."""
+    own, aside = book.source("events", since=since), book.source("events", since=since, aside=True)
+    after = "AND (value_date > getvariable('since') AND value_date <= getvariable('upto') OR received_on > getvariable('since') OR until >= getvariable('since') OR kind IN ('match', 'reversal'))" if since else ""
+    return f"""SELECT * FROM ({own}) WHERE bucket = {bucket} {after}
+        UNION ALL SELECT * FROM ({aside}) WHERE (bucket IS NULL OR bucket <> {bucket} AND {ASIDE}) {after}"""
+
+
+ASIDE = "kind IN ('match', 'reversal')"  # may be about a loan of another bucket
+
+
+def _say(con, **days) -> None:
+    for name, value in days.items():
+        con.execute(f"SET VARIABLE {name} = $1{'' if isinstance(value, str) else '::DATE'}", [value])
+
+
+def _lanes(con) -> None:
     con.execute((_HERE / "lanes.sql").read_text(encoding="utf-8"))
     con.execute("""CREATE OR REPLACE TEMP TABLE broken AS
-        WITH added AS (SELECT loan_id, sum(principal_fen) AS fen, min(instalment_no) = 1 AND max(instalment_no) = count(*) AS in_order FROM instalments GROUP BY loan_id)
-        SELECT loan_id FROM loans LEFT JOIN added USING (loan_id) WHERE fen IS DISTINCT FROM principal_fen OR NOT in_order""")
+        WITH from_the_drawdown AS (SELECT loan_id, principal_fen FROM loans ANTI JOIN resumed USING (loan_id)),
+        added AS (
+          SELECT loan_id, sum(principal_fen) AS fen, min(instalment_no) = 1 AND max(instalment_no) = count(*) AS in_order
+          FROM instalments SEMI JOIN from_the_drawdown USING (loan_id) GROUP BY loan_id
+        )
+        SELECT loan_id FROM from_the_drawdown LEFT JOIN added USING (loan_id) WHERE fen IS DISTINCT FROM principal_fen OR NOT in_order""")
 
 
 class Played:
     """Accounts of some lanes on their way: ``to`` takes them to a day, and from there to a later one. ``lane``: numbers in ``lanes_taken``."""
 
-    def __init__(self, lane: np.ndarray, accounts: Accounts, events: dict[str, np.ndarray]) -> None:
-        self.lane, self.accounts, self._events = lane, accounts, events
+    def __init__(self, lane: np.ndarray, accounts: Accounts, events: dict[str, np.ndarray], since: int | None) -> None:
+        self.lane, self.accounts, self._events, self.is_resumed = lane, accounts, events, since is not None
         self._day = np.maximum(events["day"], accounts.drawn[events["spot"]])
-        self._at = np.iinfo(np.int64).min
+        self._at = np.iinfo(np.int64).min if since is None else since
 
     def to(self, day: datetime.date) -> Accounts:
         upto = _day(day)
@@ -84,23 +122,26 @@ class Played:
 
 
 def play(con, agreements: Agreements) -> Iterator[Played]:
-    """The lanes of the table ``lanes_taken`` (lane, loan_id, known_from) with what happens to them up to a day: a ``Played`` for some at a time."""
+    """The lanes of the table ``lanes_taken`` (lane, loan_id, known_from) with what happens to them up to a day: a ``Played`` for some at a time.
+    Loans that are ``resumed`` go on from where they ``stood``."""
     told = con.execute("SELECT DISTINCT run_id, product, method FROM lanes_taken JOIN loans USING (loan_id) ORDER BY ALL").fetchall()
     hows = [agreements.how(*one) for one in told]
     distinct = list(dict.fromkeys(hows))  # most runs agree on the same
     con.register("agreed_by", pa.table({
         **{name: pa.array([one[i] for one in told], pa.string()) for i, name in enumerate(("run_id", "product", "method"))}, "agreed": pa.array([distinct.index(how) for how in hows], pa.int64())}))
+    [(resumed,)] = con.execute("SELECT count(*) FROM resumed").fetchall()
     for number, how in enumerate(distinct):
-        con.execute(f"""CREATE OR REPLACE TEMP TABLE chosen AS
-            SELECT row_number() OVER (ORDER BY lane) - 1 AS place, lane, loan_id, known_from, drawn_on, annual_rate_ppm, penalty_rate_ppm
-            FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id) JOIN agreed_by USING (run_id, product, method)
-            WHERE agreed = {number}""")
-        [(count,)] = con.execute("SELECT count(*) FROM chosen").fetchall()
-        for start in range(0, count, BLOCK):
-            yield _block(con, how, start, min(start + BLOCK, count))
+        for join in ("ANTI", "SEMI") if resumed else ("ANTI",):
+            con.execute(f"""CREATE OR REPLACE TEMP TABLE chosen AS
+                SELECT row_number() OVER (ORDER BY lane) - 1 AS place, lane, loan_id, known_from, drawn_on, annual_rate_ppm, penalty_rate_ppm
+                FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id) {join} JOIN resumed USING (loan_id) JOIN agreed_by USING (run_id, product, method)
+                WHERE agreed = {number}""")
+            [(count,)] = con.execute("SELECT count(*) FROM chosen").fetchall()
+            for start in range(0, count, BLOCK):
+                yield _block(con, how, start, min(start + BLOCK, count), join == "SEMI")
 
 
-def _block(con, how: How, start: int, end: int) -> Played:
+def _block(con, how: How, start: int, end: int, resumed: bool) -> Played:
     con.execute(f"CREATE OR REPLACE TEMP TABLE block AS SELECT *, place - {start} AS spot FROM chosen WHERE place >= {start} AND place < {end}")
     loans = _columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
     parts = _columns(con, "SELECT spot, instalment_no - 1 AS k, due_date, fee_fen, interest_fen, principal_fen FROM block JOIN instalments USING (loan_id)")
@@ -109,7 +150,11 @@ def _block(con, how: How, start: int, end: int) -> Played:
     due[parts["spot"], parts["k"]] = parts["due_date"]
     for part, name in enumerate(("fee_fen", "interest_fen", "principal_fen")):
         amounts[part, parts["spot"], parts["k"]] = parts[name]
-    accounts = Accounts(how, loans["drawn_on"], loans["annual_rate_ppm"], loans["penalty_rate_ppm"], due, amounts)
+    if resumed:
+        stood = _columns(con, f"SELECT {', '.join((*STANDS, *PAID))} FROM block JOIN stood USING (loan_id) ORDER BY spot")
+        accounts = Accounts.resumed(how, loans["drawn_on"], loans["penalty_rate_ppm"], due, amounts, stood)
+    else:
+        accounts = Accounts(how, loans["drawn_on"], loans["annual_rate_ppm"], loans["penalty_rate_ppm"], due, amounts)
     codes = ", ".join(f"('{kind}', {code})" for kind, code in _CODE.items())
     events = _columns(con, f"""
         WITH inside AS (
@@ -126,7 +171,8 @@ def _block(con, how: How, start: int, end: int) -> Played:
           CASE component WHEN 'fees' THEN 0 WHEN 'penalty' THEN 1 WHEN 'interest' THEN 2 ELSE 3 END AS part
         FROM steps JOIN (VALUES {codes}) AS codes(kind, code) USING (kind)
         ORDER BY spot, day, code, event""")
-    return Played(loans["lane"], accounts, events)
+    since = _day(con.execute("SELECT getvariable('since')").fetchall()[0][0]) if resumed else None
+    return Played(loans["lane"], accounts, events, since)
 
 
 def _columns(con, query: str) -> dict[str, np.ndarray]:

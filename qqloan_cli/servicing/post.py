@@ -34,6 +34,8 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
             con.execute(f"CREATE TEMP VIEW book_loans AS {_loans_by_bucket(book)}")
             refuse.names(con, files)
             con.execute((_HERE / "post.sql").read_text(encoding="utf-8"))
+            con.execute(f"CREATE TEMP VIEW all_events AS SELECT event_id, value_date FROM ({book.source('events')})")
+            con.execute((_HERE / "reach.sql").read_text(encoding="utf-8"))
             con.execute("""INSERT INTO refused SELECT src_file, n.name, src_row, 'event_id', 'event-conflict',
                 'another event with this event_id says something else', mask(event_id) FROM conflicts JOIN file_names AS n ON n.no = src_file""")
             refused = refuse.rows(con)
@@ -44,7 +46,7 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
             told = {
                 "number": number, "files": [{"name": file.name, "sha256": file.digest()} for file in files], "received_on": day.isoformat(),
                 "rows": counts["posted"] + repeated + refused, "posted": counts["posted"], "repeated": repeated, "refused": refused,
-                "unmatched": counts["unmatched"], "money_fen": counts["money_fen"],
+                "unmatched": counts["unmatched"], "money_fen": counts["money_fen"], **dict(zip(("aside", "last_day"), con.execute("FROM reach").fetchall()[0])),
             }
             if dry_run:
                 beside.rmdir()

@@ -16,7 +16,7 @@ from qqloan_cli.loans.due_dates import DAY, add_months
 from qqloan_cli.policy.servicing import CLASSES, Classes
 from qqloan_cli.servicing.account import FAR, Accounts
 from qqloan_cli.servicing.book import Book
-from qqloan_cli.servicing.lanes import Agreements, bind, play
+from qqloan_cli.servicing.lanes import Agreements, bind, bind_since, play
 from qqloan_cli.servicing.parts import as_one
 
 _HERE = Path(__file__).parent
@@ -39,7 +39,10 @@ class _State:
     def __call__(self, bucket: int) -> None:
         con = connect(1, _MEMORY_MB)
         try:
-            bind(con, self.book, bucket, self.at, self.known)
+            if self.at == self.book.closed_to and self.book.stands(bucket):
+                bind_since(con, self.book, bucket, self.at, self.at, "all")
+            else:
+                bind(con, self.book, bucket, self.at, self.known)
             of_bucket(con, self.agreements, self.at, self.known)
             put(con, "state", self.beside / f"{bucket:03d}.parquet", "stated", True)
         finally:

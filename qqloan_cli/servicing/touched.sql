@@ -1,18 +1,55 @@
--- grain:    one row per loan of the bucket to which something happens after the last close
--- inputs:   loans, all_instalments, told_events; variables since (the last day that was closed), upto
--- leaves:   touched (loan_id)
--- No other loan has a new entry, unless a month ends between the two: then penalty is booked on all that are late, and all are looked at.
+-- grain:    one row per loan to be looked at after the last close
+-- inputs:   all_loans, all_instalments (as they were lent), stood, stood_instalments (where the last close left them), recent_events (what came
+--           or happens since), bucket_events (all); variables since, upto, whom: touched (a night), live (a month ends), all
+-- leaves:   anew (loan_id: from the drawdown on, for their past is told anew, or not told yet), resumed (loan_id: from where they stood),
+--           loans and told_events of both; instalments (of others too)
+-- No other loan has a new entry, unless a month ends: then penalty is booked on all that are late, and all that live are looked at.
 
-CREATE OR REPLACE TEMP TABLE touched AS
-WITH days AS (SELECT getvariable('since') + 1 AS first, getvariable('upto') AS last)
-SELECT loan_id FROM loans, days WHERE drawn_on BETWEEN first AND last OR opened_on BETWEEN first AND last
-UNION
-SELECT loan_id FROM all_instalments, days WHERE due_date BETWEEN first AND last
-UNION
-SELECT loan_id FROM told_events, days
-WHERE value_date BETWEEN first AND last OR received_on BETWEEN first AND last OR until + 1 BETWEEN first AND last
-   OR kind IN ('restructure', 're_age')                                      -- whose due dates are not those of the instalments
-UNION
-SELECT told_events.loan_id
-FROM told_events JOIN told_events AS about ON about.reverses = told_events.event_id, days
-WHERE about.value_date BETWEEN first AND last OR about.received_on BETWEEN first AND last;
+-- What was undone, or found its loan: the loans that it was thought to be about change as well.
+CREATE OR REPLACE TEMP TABLE about AS SELECT DISTINCT reverses AS event_id FROM recent_events WHERE kind IN ('match', 'reversal');
+
+CREATE OR REPLACE TEMP TABLE anew AS
+WITH named AS (
+  SELECT loan_id FROM all_loans ANTI JOIN stood USING (loan_id)
+  UNION
+  SELECT loan_id FROM recent_events WHERE kind NOT IN ('match', 'reversal') AND received_on > greatest(value_date, getvariable('since'))
+  UNION
+  SELECT loan_id FROM recent_events WHERE kind = 'match'
+  UNION
+  SELECT loan_id FROM bucket_events SEMI JOIN about USING (event_id)
+  UNION
+  SELECT loan_id FROM bucket_events WHERE kind = 'match' AND reverses IN (SELECT event_id FROM about)
+  UNION
+  SELECT loan_id FROM stood WHERE pauses > 0 AND getvariable('whom') = 'all'      -- whose paused days only the events know
+)
+SELECT loan_id FROM all_loans SEMI JOIN named USING (loan_id);
+
+CREATE OR REPLACE TEMP TABLE resumed AS
+WITH named AS (
+  SELECT loan_id FROM stood WHERE CASE getvariable('whom') WHEN 'all' THEN true WHEN 'live' THEN NOT told_paid ELSE false END
+  UNION
+  SELECT loan_id FROM all_instalments WHERE due_date > getvariable('since') AND due_date <= getvariable('upto')
+  UNION
+  SELECT loan_id FROM stood_instalments WHERE due_date > getvariable('since') AND due_date <= getvariable('upto')
+  UNION
+  SELECT loan_id FROM recent_events
+  WHERE value_date > getvariable('since') AND value_date <= getvariable('upto') OR until >= getvariable('since') AND until < getvariable('upto')
+)
+SELECT loan_id FROM stood SEMI JOIN named USING (loan_id) ANTI JOIN anew USING (loan_id);
+
+CREATE OR REPLACE TEMP TABLE loans AS
+SELECT * FROM all_loans WHERE loan_id IN (SELECT loan_id FROM anew UNION ALL SELECT loan_id FROM resumed);
+
+CREATE OR REPLACE TEMP TABLE changed AS SELECT loan_id FROM stood SEMI JOIN resumed USING (loan_id) WHERE changed;
+
+CREATE OR REPLACE TEMP VIEW instalments AS
+SELECT * FROM all_instalments ANTI JOIN changed USING (loan_id)
+UNION ALL BY NAME
+SELECT * FROM stood_instalments SEMI JOIN changed USING (loan_id);
+
+CREATE OR REPLACE TEMP TABLE told_events AS
+SELECT * FROM recent_events SEMI JOIN resumed USING (loan_id) WHERE kind NOT IN ('match', 'reversal') AND value_date <= getvariable('upto')
+UNION ALL
+SELECT * FROM bucket_events SEMI JOIN anew USING (loan_id)
+UNION ALL
+SELECT * FROM bucket_events ANTI JOIN anew USING (loan_id) WHERE (bucket IS NULL OR kind IN ('match', 'reversal')) AND EXISTS (FROM anew);

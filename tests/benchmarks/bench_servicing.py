@@ -59,7 +59,7 @@ def made_here(root: Path, loans: int, buckets: int) -> Book:
     put(con, "events", root / "events" / "00001.parquet", "told", True)
     con.close()
     book.document["opens"].append({"number": 1, "run_id": "bench", "as_of": str(FIRST), "opened_on": str(FIRST), "loans": loans, "principal_fen": 0})
-    book.document["posts"].append({"number": 1})
+    book.document["posts"].append({"number": 1, "received_on": str(FIRST), "aside": 0, "last_day": "2026-01-31"})
     book.save()
     return book
 
