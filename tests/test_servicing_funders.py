@@ -11,8 +11,9 @@ from book_of import CONFIGS, DAY, book, close, events, ledger, loan, post, state
 from conftest import call, done
 
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.claims import write_claims
 from qqloan_cli.servicing.reconcile import reconcile
-from qqloan_cli.servicing.settle import WHAT, settle
+from qqloan_cli.servicing.settle import BETWEEN, WHAT, settle
 
 THREE = [("2024-02-10", "333.33", 30, 2), ("2024-03-10", "333.33", 20, 2), ("2024-04-10", "333.34", 10, 2)]
 
@@ -62,6 +63,90 @@ def test_statements_of_periods_add_up_to_the_whole_and_to_the_ledger(tmp_path):
     assert added["to_pay_out"] == booked["cash"] + 30 * 100_000 + booked.get("advance", 0)
 
 
+GUARANTEED = {'of = ["coast_bank", "delta_cfc", "harbour_trust", "pearl_rural"]': 'of = ["bank"]'}
+
+
+def _claim(root: Path, closed: str) -> list[tuple]:
+    """Closes, claims and posts; what was claimed."""
+    close(root, closed)
+    path = root.parent / f"claims-{closed}.csv"
+    found = [tuple(row.values()) for row in write_claims(Book.open(root), path, 1).to_pylist()]
+    told = post(root, path)
+    assert told["refused"] == 0 and told["money_fen"] == 0
+    return found
+
+
+def test_a_guarantor_pays_for_a_late_loan_and_has_the_claim_until_the_lender_buys_it_back(tmp_path):
+    """
+    1000.00 by a bank 70 and us 30, nobody pays: after 91 days the pool pays the bank 700.00 and 0.7 of 60.00 interest. Then the borrower pays once.
+    """
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE, funded_by={"bank": 70_000, "own": 30_000})], servicing=GUARANTEED)
+    assert _claim(root, "2024-05-10") == []
+    assert _claim(root, "2024-05-11") == [("compensation", "bank", 1, 74_200)]
+    assert _claim(root, "2024-05-12") == []
+    post(root, events(tmp_path / "e.csv", [{"loan_id": "L1", "value_date": "2024-06-05", "amount": "500.00"}]))
+    close(root, "2024-06-30")
+    may, june = _settled(root, "2024-05-01", "2024-05-31"), _settled(root, "2024-06-01", "2024-06-30")
+    assert (may["bank"]["compensated_fen"], may["reserve_pool"]["compensated_fen"], may["bank"]["outstanding_fen"], may["reserve_pool"]["outstanding_fen"]) == (74_200, -74_200, 0, 70_000)
+    assert may["bank"]["to_pay_out_fen"] == 74_200 and june["bank"]["to_pay_out_fen"] == 0 and june["bank"]["outstanding_fen"] == 0
+    assert (june["reserve_pool"]["interest_fen"], june["own"]["interest_fen"]) == (4_200, 1_800)
+    assert 0 < june["own"]["principal_fen"] * 7 == pytest.approx(june["reserve_pool"]["principal_fen"] * 3, abs=10)
+    stands = june["reserve_pool"]["outstanding_fen"]
+    post(root, events(tmp_path / "undo.csv", [{"event_id": "U", "kind": "reversal", "reverses": "compensation-L1-2024-05-12", "value_date": "2024-07-01"}]))  # too late: it has passed on
+    assert _claim(root, "2025-06-30") == [("buy_back", "reserve_pool", 1, stands)]
+    close(root, "2025-07-31")
+    july = _settled(root, "2025-07-01", "2025-07-31")
+    assert (july["own"]["bought_back_fen"], july["reserve_pool"]["outstanding_fen"], july["own"]["outstanding_fen"]) == (-stands, 0, state(root, "2025-07-31")["L1"]["principal_fen"])
+    assert _settled(root, "2024-05-01", "2024-05-31") == may
+
+
+def test_statements_add_up_where_claims_pass_on_and_files_come_late(tmp_path):
+    """What one source pays another has for; no period that was settled changes; each loan's sources add up to it."""
+    rng = np.random.default_rng(8)
+    loans = [loan(f"L{n}", "2024-01-10", THREE, funded_by={"bank": 33_333 + n, "own": 66_667 - n}) for n in range(30)]
+    root = book(tmp_path / "b", loans, servicing=GUARANTEED | {"from_dpd = 91\nof": "from_dpd = 31\nof", "from_dpd = 361\nof": "from_dpd = 71\nof"})
+    rows = [{"event_id": f"P{n}", "loan_id": f"L{rng.integers(0, 26)}", "value_date": f"2024-0{rng.integers(2, 8)}-{rng.integers(10, 28)}", "amount": int(rng.integers(20, 300))} for n in range(90)]
+    rows += [{"event_id": f"R{n}", "kind": "reversal", "reverses": f"P{n}", "value_date": f"2024-0{rng.integers(5, 8)}-20"} for n in range(0, 90, 9)]
+    statements, claimed = [], []
+    for month, last in ((2, 29), (3, 31), (4, 30), (5, 31), (6, 30), (7, 31), (8, 31)):
+        post(root, events(tmp_path / f"{month}.csv", rows[month - 2 :: 7]))
+        claimed += _claim(root, f"2024-0{month}-{last - 2}")
+        close(root, f"2024-0{month}-{last}")
+        statements.append(((f"2024-0{month}-01", f"2024-0{month}-{last}"), _settled(root, f"2024-0{month}-01", f"2024-0{month}-{last}")))
+    assert {kind for kind, *_ in claimed} == {"compensation", "buy_back"}
+    for period, statement in statements:
+        assert _settled(root, *period) == statement
+    whole = _settled(root, "2024-01-01", "2024-08-31")
+    for source, row in whole.items():
+        for what in (*WHAT, *BETWEEN):
+            assert sum(statement[source][f"{what}_fen"] for _, statement in statements) + (_settled(root, "2024-01-01", "2024-01-31")[source][f"{what}_fen"]) == row[f"{what}_fen"], (source, what)
+    assert all(sum(row[f"{what}_fen"] for row in whole.values()) == 0 for what in BETWEEN)
+    assert whole["bank"]["guarantee_fee_fen"] < 0 < whole["bank"]["compensated_fen"]
+    assert sum(row["outstanding_fen"] for row in whole.values()) == ledger(root)["principal"]
+    assert sum(row["to_pay_out_fen"] for row in whole.values()) == ledger(root)["cash"] + 30 * 100_000 + ledger(root).get("advance", 0)
+    assert all(row["outstanding_fen"] >= 0 for row in whole.values())
+
+
+def test_a_tranche_that_is_cancelled_in_time_is_never_drawn(tmp_path):
+    """
+    L2's cancellation comes before its drawdown and stands, L3's is taken back in time, L4's comes on the day after: refused. Money for L2 has no loan
+    """
+    loans = [loan(name, day, [("2024-05-10", 100, 1)]) for name, day in (("L1", "2024-01-10"), ("L2", "2024-03-10"), ("L3", "2024-03-10"), ("L4", "2024-02-10"))]
+    root = book(tmp_path / "b", loans)
+    close(root, "2024-02-10")
+    told = post(root, events(tmp_path / "e.csv", [
+        {"event_id": "C2", "kind": "cancel", "loan_id": "L2", "value_date": "2024-02-11"}, {"event_id": "C3", "kind": "cancel", "loan_id": "L3", "value_date": "2024-02-11"},
+        {"event_id": "C4", "kind": "cancel", "loan_id": "L4", "value_date": "2024-02-11"}, {"event_id": "U3", "kind": "reversal", "reverses": "C3", "value_date": "2024-03-10"},
+        {"event_id": "M", "loan_id": "L2", "value_date": "2024-04-01", "amount": 7},
+    ]))
+    assert told["refused"] == 1
+    for day in ("2024-03-31", "2024-04-30", "2024-06-01"):
+        close(root, day)
+    assert set(state(root, "2024-06-01")) == set(state(root, "2024-05-31")) == {"L1", "L3", "L4"}
+    assert ledger(root)["principal"] == 30_000 and ledger(root)["unmatched"] == -700
+    assert post(root, tmp_path / "e.csv")["repeated"] == 4
+
+
 def test_every_difference_is_found_aged_and_explained_to_the_fen(tmp_path):
     """
     The channel has one the book has not, one of another amount, one on another day, one twice, one that the book reversed, and lacks one
@@ -96,7 +181,7 @@ def test_on_the_command_line(tmp_path):
     close(root, "2024-02-29")
     period = ("--book", root, "--from", "2024-02-01", "--to", "2024-02-29")
     rows = json.loads(done("servicing", "settle", *period, "--format", "json").out)["rows"]
-    assert [(row["source"], row["to_pay_out_fen"]) for row in rows] == [("bank", 36_333), ("own", 200)]
+    assert [(row["source"], row["to_pay_out_fen"]) for row in rows] == [("bank", 36_333), ("own", 200), ("reserve_pool", 0)]
     assert "0 differences" in done("servicing", "reconcile", paid, *period, "--fail-on").err
     none = events(tmp_path / "none.csv", [{"event_id": "X", "loan_id": "L1", "value_date": "2024-02-11", "amount": 1}])
     assert call("servicing", "reconcile", none, *period, "--fail-on").code == 1

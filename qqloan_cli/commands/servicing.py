@@ -170,6 +170,25 @@ def portfolio(
     return 0
 
 
+def claims(
+    book: BookOption,
+    out: Annotated[Path, typer.Option("--out", "-o", help="A CSV file of events, to be posted.", show_default=False)],
+    format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",
+    workers: Workers = None,
+) -> int:
+    """Loans so late, at the last close, that a guarantor is to pay their funders, or they are to be bought back: a file to be posted."""
+    import os
+
+    from qqloan_cli.reports import console, formats
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.claims import write_claims
+
+    formats.known(format, formats.FORMATS)
+    formats.emit(write_claims(Book.open(book), Path(os.path.abspath(out)), as_workers(workers)), format, "Claims")
+    console.current().next_step(f"qqloan servicing post {out} --book {book}")
+    return 0
+
+
 def settle(
     book: BookOption,
     since: Annotated[str, typer.Option("--from", metavar="DATE", help="First day of the period.", show_default=False)],
@@ -209,4 +228,4 @@ def reconcile(
     return 1 if fail_on_breaks and told["breaks"] else 0
 
 
-app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure, portfolio, settle, reconcile)
+app = group("servicing", "A book of loans after the money left: runs opened into it, events posted, days closed, states on any date.", open, post, close, state, panel, measure, portfolio, claims, settle, reconcile)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from qqloan_cli.contracts.model import Column as C
 from qqloan_cli.contracts.model import Contract, Rule
 
-KINDS = ("repayment", "prepayment", "reversal", "fee", "waiver", "pause", "restructure", "re_age", "write_off", "match")
-_MONEY = "('repayment', 'prepayment', 'fee', 'waiver')"
+KINDS = ("repayment", "prepayment", "reversal", "fee", "waiver", "pause", "restructure", "re_age", "write_off", "match", "cancel", "compensation", "buy_back")
+_MONEY = "('repayment', 'prepayment', 'fee', 'waiver', 'compensation', 'buy_back')"
 _LOAN = C("loan_id", "VARCHAR", "the loan: application and tranche")
 
 REPAYMENTS = Contract(
@@ -16,7 +16,7 @@ REPAYMENTS = Contract(
         C("loan_id", "VARCHAR", "the loan, as the book calls it", null="not known: the money waits among the unmatched"),
         C("kind", "VARCHAR", ", ".join(KINDS), null="repayment"),
         C("value_date", "DATE", "the day from which it counts", "date"),
-        C("amount_fen", "BIGINT", "of money, a fee or a waiver", "fen", "no amount belongs to it"),
+        C("amount_fen", "BIGINT", "of money, a fee or a waiver; what a compensation or buy-back paid", "fen", "no amount belongs to it"),
         C("reverses", "VARCHAR", "a reversal's or a match's event", null="another kind"),
         C("component", "VARCHAR", "of a waiver: fees, penalty, interest, principal", null="another kind"),
         C("until", "DATE", "a pause's last day", "date", "another kind"),

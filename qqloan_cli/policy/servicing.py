@@ -114,6 +114,27 @@ class Settlement(Strict):
         return {self.interest, self.penalty, self.fees, self.recovered} - {"shares"}
 
 
+class Takeover(Strict):
+    """From so many days past due on, what the sources ``of`` have in a loan passes to ``to``, who pays them for it; ``pays``: for which parts."""
+
+    from_dpd: Annotated[int, Field(ge=1)]
+    of: Annotated[list[str], Field(min_length=1)]
+    to: str
+    pays: Annotated[list[Literal["principal", "interest"]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _not_itself(self) -> "Takeover":
+        if self.to in self.of:
+            raise ValueError(f"{self.to} cannot take over from itself")
+        return self
+
+
+class Compensation(Takeover):
+    """By a guarantor, who has ``fee_of_interest`` of what they receive for it."""
+
+    fee_of_interest: Part
+
+
 class Servicing(Strict):
     terms: Agreed
     product: dict[str, Other] = {}
@@ -121,6 +142,16 @@ class Servicing(Strict):
     provisions: Provisions
     expected_loss: ExpectedLoss
     settlement: Settlement
+    compensation: Compensation | None = None
+    buy_back: Takeover | None = None
+
+    @property
+    def named(self) -> set[str]:
+        """Who has money of it besides those that lent."""
+        return self.settlement.named | {terms.to for terms in (self.compensation, self.buy_back) if terms}
+
+    def settles_as(self, other: "Servicing") -> bool:
+        return (self.settlement, self.compensation, self.buy_back) == (other.settlement, other.compensation, other.buy_back)
 
     def of(self, product: str) -> Agreed:
         other = self.product.get(product)

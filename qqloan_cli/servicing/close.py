@@ -131,8 +131,9 @@ class _Closing:
 
     def _unmatched(self, con) -> tuple[dict[str, int], list[tuple]]:
         con.execute(f"CREATE TEMP VIEW told_events AS {self.book.source('events')}")
-        con.execute(f"CREATE TEMP VIEW book_loans AS SELECT loan_id, opened_on FROM ({self.book.source('loans')})")
-        con.execute((_HERE / "unmatched.sql").read_text(encoding="utf-8"))
+        con.execute(f"CREATE TEMP VIEW loans AS SELECT loan_id, opened_on, drawn_on FROM ({self.book.source('loans')})")
+        for name in ("cancelled", "unmatched"):
+            con.execute((_HERE / f"{name}.sql").read_text(encoding="utf-8"))
         return {"entries": self._write(con, UNMATCHED), "loans": 0}, con.execute("FROM waiting").fetchall()
 
     def _write(self, con, name: str) -> int:

@@ -94,7 +94,8 @@ def _say(con, **days) -> None:
 
 
 def _lanes(con) -> None:
-    con.execute((_HERE / "lanes.sql").read_text(encoding="utf-8"))
+    for name in ("cancelled", "lanes"):
+        con.execute((_HERE / f"{name}.sql").read_text(encoding="utf-8"))
     con.execute("""CREATE OR REPLACE TEMP TABLE broken AS
         WITH from_the_drawdown AS (SELECT loan_id, principal_fen FROM loans ANTI JOIN resumed USING (loan_id)),
         added AS (

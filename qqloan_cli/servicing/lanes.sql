@@ -1,9 +1,12 @@
 -- grain:    lanes: one row per loan and time at which the book came to know something of its past; lane_events: what happens in a lane
--- inputs:   loans, told_events (contract events: of the bucket, and those without one); variables upto (a day), known_at (a day)
--- leaves:   loan_events, lanes (loan_id, known_from, known_to)
+-- inputs:   loans, cancelled (loan_id), told_events (contract events: of the bucket, and those without one); variables upto (a day), known_at (a day)
+-- leaves:   loans (less the cancelled), loan_events, lanes (loan_id, known_from, known_to)
 --
 -- An event counts from its value date. The book knows it from the day it was received, and does not know it any more from the day on
 -- which it was reversed. Where that is later than the value date, the past reads differently from then on: a lane begins.
+
+-- A loan whose cancellation was known before it was drawn, and stood, is none.
+CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM loans ANTI JOIN cancelled USING (loan_id);
 
 -- Whether an event counts in a lane: known by then, or in time for its own day; and neither undone by then nor before it counted.
 CREATE OR REPLACE TEMP MACRO counts_in(lane_from, value_date, known_from, known_to) AS
@@ -21,8 +24,8 @@ placed AS (
     coalesce(matched.loan_id, told_events.loan_id) AS loan_id,
     CASE WHEN matched.loan_id IS NOT NULL AND matched.loan_id IS DISTINCT FROM told_events.loan_id THEN greatest(told_events.received_on, matched.matched_on)
          ELSE told_events.received_on END AS received_on
-  FROM told_events LEFT JOIN matched USING (event_id)
-  WHERE kind NOT IN ('match', 'reversal')
+  FROM told_events LEFT JOIN matched ON matched.event_id = told_events.event_id AND told_events.bucket IS NULL     -- only money without a loan finds one
+  WHERE kind NOT IN ('match', 'reversal', 'cancel', 'compensation', 'buy_back')
 ),
 undone AS (
   SELECT reverses AS event_id, min(greatest(received_on, value_date)) AS known_to

@@ -36,8 +36,8 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
             con.execute((_HERE / "post.sql").read_text(encoding="utf-8"))
             con.execute(f"CREATE TEMP VIEW all_events AS SELECT event_id, value_date FROM ({book.source('events')})")
             con.execute((_HERE / "reach.sql").read_text(encoding="utf-8"))
-            con.execute("""INSERT INTO refused SELECT src_file, n.name, src_row, 'event_id', 'event-conflict',
-                'another event with this event_id says something else', mask(event_id) FROM conflicts JOIN file_names AS n ON n.no = src_file""")
+            for table, rule, why in (("conflicts", "event-conflict", "another event with this event_id says something else"), ("too_late", "cancel-too-late", "the loan is drawn by then")):
+                con.execute(f"INSERT INTO refused SELECT src_file, n.name, src_row, 'event_id', '{rule}', '{why}', mask(event_id) FROM {table} JOIN file_names AS n ON n.no = src_file")
             refused = refuse.rows(con)
             counts = dict(zip(("posted", "unmatched", "money_fen"), con.execute("""
                 SELECT count(*), count(*) FILTER (WHERE bucket IS NULL AND kind IN ('repayment', 'prepayment')),
@@ -67,6 +67,6 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
 
 def _loans_by_bucket(book: Book) -> str:
     parts = [
-        f"SELECT loan_id, CAST({bucket} AS USMALLINT) AS bucket FROM ({book.source('loans', bucket)})" for bucket in range(book.buckets)
+        f"SELECT loan_id, drawn_on, CAST({bucket} AS USMALLINT) AS bucket FROM ({book.source('loans', bucket)})" for bucket in range(book.buckets)
     ]
     return "\nUNION ALL\n".join(parts)

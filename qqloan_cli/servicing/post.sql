@@ -1,6 +1,7 @@
 -- grain:    one row per event of a file that is new to the book
--- inputs:   checked (contract repayments and _bad), file_names (no, name), known_events (events of the book with an event_id of the file), book_loans (loan_id, bucket)
--- leaves:   fresh (contract events), conflicts (event_id, src_file, src_row), repeated (event_id: said before, in the same words)
+-- inputs:   checked (contract repayments and _bad), file_names (no, name), known_events (events of the book with an event_id of the file), book_loans (loan_id, drawn_on, bucket)
+-- leaves:   fresh (contract events), conflicts (event_id, src_file, src_row), repeated (event_id: said before, in the same words),
+--           too_late (event_id, src_file, src_row)
 -- The same event may come any number of times. One that says something else than before is refused; within a file both are.
 
 CREATE OR REPLACE TEMP TABLE told AS
@@ -34,6 +35,12 @@ CREATE OR REPLACE TEMP TABLE repeated AS
 SELECT event_id, src_file, src_row FROM versions
 WHERE NOT known AND CASE WHEN was_known THEN what IS NOT DISTINCT FROM known_what ELSE NOT contradict AND nth > 1 END;
 
+-- A cancellation that comes after the money left cancels nothing.
+CREATE OR REPLACE TEMP TABLE too_late AS
+SELECT told.event_id, told.src_file, told.src_row
+FROM told JOIN book_loans USING (loan_id) ANTI JOIN conflicts USING (src_file, src_row) ANTI JOIN repeated USING (src_file, src_row)
+WHERE kind = 'cancel' AND greatest(value_date, getvariable('received_on')) > drawn_on;
+
 CREATE OR REPLACE TEMP TABLE fresh AS
 SELECT
   book_loans.bucket, told.*, getvariable('received_on') AS received_on, file_names.name AS file, told.src_row AS row
@@ -41,4 +48,5 @@ FROM told
 JOIN file_names ON file_names.no = told.src_file
 ANTI JOIN conflicts USING (src_file, src_row)
 ANTI JOIN repeated USING (src_file, src_row)
+ANTI JOIN too_late USING (src_file, src_row)
 LEFT JOIN book_loans ON book_loans.loan_id = told.loan_id;

@@ -1,9 +1,20 @@
--- grain:    flows: loan, what moved, and when it was booked by (before the period, or by its end)
--- inputs:   ledger; variables first, last
--- leaves:   flows (loan_id, what, before_fen, by_end_fen): since the loan began
+-- grain:    flows: loan, owners and what moved; takeovers: one row per loan and time at which others came to own a part of it
+-- inputs:   ledger, events, loans; variables first, last
+-- leaves:   takeovers (loan_id, nth, kind, day, amount_fen), flows (loan_id, owners, what, before_fen, by_end_fen): since these owners have the loan
 --
 -- An event says by its other side what became of a part: money (cash, advance), a loss (written_off), a waiver, or interest that a
 -- restructuring made principal. What came late is of the period in which it was booked, so that statements of periods add up.
+
+-- A claim passes on at the beginning of the day on which it is booked. Reversed later, it has passed on all the same: another takes it back.
+CREATE OR REPLACE TEMP TABLE takeovers AS
+WITH undone AS (SELECT reverses AS event_id, min(greatest(received_on, value_date)) AS undone_on FROM events WHERE kind = 'reversal' GROUP BY reverses),
+passed AS (
+  SELECT loan_id, event_id, kind, greatest(value_date, received_on) AS day, amount_fen
+  FROM events SEMI JOIN loans USING (loan_id) WHERE kind IN ('compensation', 'buy_back')
+)
+SELECT loan_id, row_number() OVER (PARTITION BY loan_id ORDER BY day, kind DESC, event_id) AS nth, kind, day, amount_fen   -- the guarantor before who buys back
+FROM passed LEFT JOIN undone USING (event_id)
+WHERE day <= getvariable('last') AND coalesce(undone_on, DATE '9999-12-31') > day;
 
 CREATE OR REPLACE TEMP TABLE flows AS
 WITH
@@ -11,7 +22,7 @@ kinds AS (  -- of the event as such: what is booked anew of it may touch two acc
   SELECT loan_id, event_id, bool_or(account IN ('cash', 'advance')) AS money, bool_or(account = 'written_off') AS lost, bool_or(account = 'waived') AS waived
   FROM ledger WHERE loan_id IS NOT NULL GROUP BY loan_id, event_id
 ),
-events AS (
+booked AS (
   SELECT
     loan_id, event_id, posted_at,
     sum(credit_fen - debit_fen) FILTER (WHERE account = 'principal') AS principal, sum(credit_fen - debit_fen) FILTER (WHERE account = 'interest') AS interest,
@@ -21,8 +32,13 @@ events AS (
   WHERE loan_id IS NOT NULL AND event_id <> 'penalty' AND NOT starts_with(event_id, 'due-') AND posted_at <= getvariable('last')
   GROUP BY loan_id, event_id, posted_at
 ),
+owned AS (
+  SELECT booked.*, count(takeovers.nth) AS owners
+  FROM booked LEFT JOIN takeovers ON takeovers.loan_id = booked.loan_id AND takeovers.day <= booked.posted_at
+  GROUP BY ALL
+),
 parts AS (
-  SELECT loan_id, posted_at, unnest([
+  SELECT loan_id, owners, posted_at, unnest([
     {'what': 'drawn', 'fen': CASE WHEN event_id = 'drawdown' THEN -principal END},
     {'what': 'principal', 'fen': CASE WHEN money AND event_id <> 'drawdown' AND NOT lost THEN principal END},
     {'what': 'interest', 'fen': CASE WHEN money AND NOT lost THEN interest END},
@@ -32,10 +48,10 @@ parts AS (
     {'what': 'written_off', 'fen': CASE WHEN lost THEN principal END},
     {'what': 'capitalised', 'fen': CASE WHEN NOT money AND NOT lost AND NOT waived THEN -principal END}
   ]) AS part
-  FROM events JOIN kinds USING (loan_id, event_id)
+  FROM owned JOIN kinds USING (loan_id, event_id)
 )
 SELECT
-  loan_id, part.what AS what, CAST(coalesce(sum(part.fen) FILTER (WHERE posted_at < getvariable('first')), 0) AS BIGINT) AS before_fen, CAST(sum(part.fen) AS BIGINT) AS by_end_fen
+  loan_id, owners, part.what AS what, CAST(coalesce(sum(part.fen) FILTER (WHERE posted_at < getvariable('first')), 0) AS BIGINT) AS before_fen, CAST(sum(part.fen) AS BIGINT) AS by_end_fen
 FROM parts WHERE part.fen IS NOT NULL
-GROUP BY loan_id, part.what
+GROUP BY loan_id, owners, part.what
 HAVING by_end_fen <> 0 OR before_fen <> 0;

@@ -1,7 +1,9 @@
 -- grain:    one row per event, account and posting: money that has no loan
--- inputs:   told_events (contract events, of the whole book), book_loans (loan_id, opened_on); variable upto
+-- inputs:   told_events (contract events, of the whole book), loans (loan_id, opened_on), cancelled (loan_id); variable upto
 -- leaves:   entries (contract ledger), waiting (contract exceptions)
 -- It stands on the account `unmatched` from the day it came to the day on which its loan was named, its loan came, or it was reversed.
+
+CREATE OR REPLACE TEMP VIEW book_loans AS SELECT loan_id, opened_on FROM loans ANTI JOIN cancelled USING (loan_id);
 
 CREATE OR REPLACE TEMP TABLE stays AS
 WITH matched AS (
@@ -23,7 +25,7 @@ LEFT JOIN matched USING (event_id)
 LEFT JOIN undone USING (event_id)
 LEFT JOIN book_loans AS named ON named.loan_id = matched.loan_id
 LEFT JOIN book_loans AS own ON own.loan_id = told_events.loan_id
-WHERE kind IN ('repayment', 'prepayment') AND bucket IS NULL;
+WHERE kind IN ('repayment', 'prepayment') AND (bucket IS NULL OR told_events.loan_id IN (SELECT loan_id FROM cancelled));
 
 CREATE OR REPLACE TEMP TABLE entries AS
 WITH booked AS (
@@ -47,7 +49,11 @@ SELECT e.loan_id, e.event_id, e.value_date, CASE e.kind WHEN 'match' THEN 'a mat
 FROM told_events AS e
 WHERE kind IN ('reversal', 'match') AND e.value_date <= getvariable('upto') AND NOT EXISTS (FROM told_events AS t WHERE t.event_id = e.reverses AND t.kind NOT IN ('reversal', 'match'))
 UNION ALL
+SELECT e.loan_id, e.event_id, e.value_date, 'a match of an event that has a loan: reverse it, and post it anew'
+FROM told_events AS e
+WHERE kind = 'match' AND e.value_date <= getvariable('upto') AND EXISTS (FROM told_events AS t WHERE t.event_id = e.reverses AND t.bucket IS NOT NULL AND t.kind NOT IN ('reversal', 'match'))
+UNION ALL
 SELECT e.loan_id, e.event_id, e.value_date, 'the book has no such loan'
 FROM told_events AS e
-WHERE bucket IS NULL AND kind NOT IN ('repayment', 'prepayment', 'reversal', 'match') AND e.value_date <= getvariable('upto')
+WHERE (bucket IS NULL OR kind <> 'cancel' AND loan_id IN (SELECT loan_id FROM cancelled)) AND kind NOT IN ('repayment', 'prepayment', 'reversal', 'match') AND e.value_date <= getvariable('upto')
   AND NOT EXISTS (FROM book_loans AS l WHERE l.loan_id = e.loan_id);
