@@ -146,10 +146,47 @@ def test_a_written_off_loan_is_off_the_books_and_what_comes_later_is_a_recovery(
 def test_a_restructured_loan_owes_nothing_late_and_stays_under_watch(tmp_path):
     rows = [{"kind": "restructure", "value_date": "2024-06-01", "annual_rate": 0.06, "term_months": 6}]
     row = _one(tmp_path, rows, "2024-06-01")
-    assert (row["dpd"], row["principal_due_fen"], row["instalments_to_come"], row["class"]) == (0, 0, 6, "special_mention")
+    assert (row["dpd"], row["principal_due_fen"], row["instalments_to_come"], row["class"]) == (0, 0, 6, "substandard")  # as bad as it was
     assert row["principal_fen"] == 300_000 + 6_000 and row["next_due_date"] == DAY("2024-06-10") and row["restructured_on"] == DAY("2024-06-01")
     total = _one(tmp_path / "later", rows, "2024-12-31")
     assert total["principal_due_fen"] == 306_000 and total["instalments_to_come"] == 0
+
+
+def _class_at(tmp_path, rows, at, **config) -> str:
+    root = book(tmp_path / at, [loan("L1", "2024-01-10", [(f"{2024 + (m > 12)}-{(m - 1) % 12 + 1:02}-10", 100, 3) for m in range(2, 22)])], **config)
+    post(root, events(tmp_path / f"{at}.csv", [{"loan_id": "L1", **row} for row in rows]))
+    close(root, at)
+    return state(root, at)["L1"]["class"]
+
+
+def test_a_restructured_loan_is_watched_for_a_year_and_two_instalments(tmp_path):
+    """
+    Ten days late and restructured on 20 February 2024, then paid as agreed: under watch to 19 February 2025; restructured again within it: bad
+    """
+    rows = [{"kind": "restructure", "value_date": "2024-02-20", "term_months": 20}] + [{"kind": "repayment", "value_date": "2024-02-21", "amount": 1500}]
+    assert _class_at(tmp_path, rows, "2024-02-21") == _class_at(tmp_path, rows, "2025-02-19") == "special_mention"
+    assert _class_at(tmp_path, rows, "2025-02-20") == "normal"
+    again = rows + [{"kind": "restructure", "value_date": "2024-09-20", "term_months": 12}]
+    assert _class_at(tmp_path / "again", again, "2024-09-20") == "substandard"
+
+
+def test_a_bad_loan_that_pays_up_is_cured_after_six_months_and_two_instalments(tmp_path):
+    """
+    Nothing is paid until 15 May 2024, 95 days after the first due date; then all that is due and to come of the year. A re-age hides nothing either
+    """
+    rows = [{"kind": "repayment", "value_date": "2024-05-15", "amount": 1500}]
+    assert _class_at(tmp_path, rows, "2024-05-15") == _class_at(tmp_path, rows, "2024-11-14") == "substandard"
+    assert _class_at(tmp_path, rows, "2024-11-15") == "normal"
+    assert _class_at(tmp_path / "re-age", [{"kind": "re_age", "value_date": "2024-05-15"}], "2024-05-16") == "substandard"
+    assert _class_at(tmp_path / "sooner", [{"kind": "repayment", "value_date": "2024-04-15", "amount": 1500}], "2024-04-16") == "normal"
+
+
+def test_where_policy_says_so_a_borrowers_loans_are_as_bad_as_the_worst(tmp_path):
+    loans = [loan(f"L{n}", "2024-01-10", [(due, 100, 1)], applicant_id="P") for n, due in enumerate(("2024-02-10", "2024-06-10"))]
+    for by, expected in (("loan", ["substandard", "normal"]), ("borrower", ["substandard", "substandard"])):
+        root = book(tmp_path / by, loans, servicing={'by = "loan"': f'by = "{by}"'})
+        close(root, "2024-05-31")
+        assert [row["class"] for row in state(root, "2024-05-31").values()] == expected
 
 
 def test_a_re_aged_loan_keeps_its_rate_and_its_end(tmp_path):

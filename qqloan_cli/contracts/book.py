@@ -181,6 +181,8 @@ STANDING = Contract(
         C("pauses", "INTEGER", "how many there were"),
         C("restructured", "BIGINT", "day of the last one; 10,000,000: never", _SINCE_1970),
         C("re_aged", "INTEGER", "how often"),
+        C("bad_last", "INTEGER", "last day on which it was bad before it was paid or agreed anew; -1: never", _SINCE_1970),
+        C("at_least", "TINYINT", "number of the class that it has at least while a restructuring is watched"),
         C("changed", "BOOLEAN", "the instalments are others than at the drawdown, and stand beside"),
         C("paid_fees", "BIGINT", "of the instalments as they stand", "fen"),
         C("paid_interest", "BIGINT", "of the instalments as they stand", "fen"),

@@ -31,5 +31,6 @@ def load(path: Path, model: "type[Model]") -> "Model":
         return model.model_validate(read_toml(path))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError("config-invalid", f"{path.name}: {where}: {first['msg']}", str(path), "qqloan config show explains the setting.") from None
+        where = "".join(f"{part}." for part in first["loc"]).rstrip(".")
+        said = first["msg"].replace("Value error, ", "")
+        raise ConfigError("config-invalid", f"{path.name}: {where}{': ' if where else ''}{said}", str(path), "qqloan config show explains the setting.") from None

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
@@ -33,27 +33,20 @@ class Agreed(Strict):
         return self
 
 
-class Other(Strict):
-    """What one product agrees on otherwise."""
-
-    allocation: Annotated[list[Component], Field(min_length=4, max_length=4)] | None = None
-    across: Literal["components", "instalments"] | None = None
-    excess: Literal["hold", "principal"] | None = None
-    early: Literal["lower", "shorten"] | None = None
-    grace_days: Annotated[int, Field(ge=0, le=30)] | None = None
-    penalty_year_days: Literal[360, 365] | None = None
-    pause_stops_penalty: bool | None = None
-
-
 class Classes(Strict):
-    """Days past due, inclusive, from which a loan is at least of the class."""
+    """Days past due, inclusive, from which a loan is at least of the class. A restructured loan is watched, and a bad one cured, for so many
+    months and so many instalments, the longer of the two. ``by``: each loan, or all of a borrower as the worst of them."""
 
+    by: Literal["loan", "borrower"]
     special_mention: Annotated[int, Field(ge=1)]
     substandard: int
     doubtful: int
     loss: int
     technical_days: Annotated[int, Field(ge=0, le=30)]
     watch_months: Annotated[int, Field(ge=0)]
+    watch_periods: Annotated[int, Field(ge=0)]
+    cure_months: Annotated[int, Field(ge=0)]
+    cure_periods: Annotated[int, Field(ge=0)]
     document: str
     source: str
     certainty: Literal["H", "M", "L"]
@@ -136,14 +129,26 @@ class Compensation(Takeover):
 
 
 class Servicing(Strict):
+    """``product``: what one agrees on otherwise than ``terms``."""
+
     terms: Agreed
-    product: dict[str, Other] = {}
+    product: dict[str, dict[str, object]] = {}
     classes: Classes
     provisions: Provisions
     expected_loss: ExpectedLoss
     settlement: Settlement
     compensation: Compensation | None = None
     buy_back: Takeover | None = None
+
+    @model_validator(mode="after")
+    def _others_can_be(self) -> "Servicing":
+        for name in self.product:
+            try:
+                self.of(name)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise ValueError(f"product {name}, {'.'.join(map(str, first['loc'])) or 'terms'}: {first['msg']}") from None
+        return self
 
     @property
     def named(self) -> set[str]:
@@ -154,8 +159,7 @@ class Servicing(Strict):
         return (self.settlement, self.compensation, self.buy_back) == (other.settlement, other.compensation, other.buy_back)
 
     def of(self, product: str) -> Agreed:
-        other = self.product.get(product)
-        return Agreed(**(self.terms.model_dump() | (other.model_dump(exclude_none=True) if other else {})))
+        return Agreed(**(self.terms.model_dump() | self.product.get(product, {})))
 
 
 def load_servicing(config_dir: Path, products: list[str] | None = None) -> Servicing:
@@ -165,6 +169,4 @@ def load_servicing(config_dir: Path, products: list[str] | None = None) -> Servi
     unknown = sorted(set(found.product) - set(products)) if products is not None else []
     if unknown:
         raise ConfigError("product-unknown", f"there is no product {unknown[0]}", str(path), f"There are: {', '.join(products)}.")
-    for name in found.product:
-        found.of(name)
     return found

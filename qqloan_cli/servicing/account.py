@@ -11,25 +11,23 @@ which the ledger is made.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from qqloan_cli.loans.due_dates import DAY, MONTH, add_months, day_of_month, days_30_360, due_dates
 from qqloan_cli.loans.rounding import divide
 from qqloan_cli.loans.schedule import EQUAL_INSTALMENT, EQUAL_PRINCIPAL, Rounding, Terms, schedule
+from qqloan_cli.servicing.moves import (
+    ADVANCE, BY_TIME, CASH, DRAWDOWN, DUE, FEE_INCOME, FEES, FROM_ADVANCE, INTEREST, INTEREST_INCOME, PENALTY, PENALTY_INCOME, PRINCIPAL, RECOVERY, WAIVED, WRITTEN_OFF, Moves,
+)
 
 FAR = np.int64(10_000_000)  # a day that never comes
-ACCOUNTS = (
-    "cash", "principal", "interest", "penalty", "fees", "interest_income", "penalty_income", "fee_income", "advance", "unmatched", "written_off", "recovery", "waived",
-)
-CASH, PRINCIPAL, INTEREST, PENALTY, FEES, INTEREST_INCOME, PENALTY_INCOME, FEE_INCOME, ADVANCE, UNMATCHED, WRITTEN_OFF, RECOVERY, WAIVED = range(len(ACCOUNTS))
 KINDS = ("fee", "pause", "resume", "repayment", "prepayment", "waiver", "restructure", "re_age", "write_off")  # in the order of a day
 COMPONENTS = {"fees": FEES, "penalty": PENALTY, "interest": INTEREST, "principal": PRINCIPAL}
-DRAWDOWN, BY_TIME, FROM_ADVANCE, DUE = -1, -2, -3, -10  # what moved money, where no event did; DUE - k: instalment k fell due
 STANDS = (
     "rate_ppm", "day", "fallen", "late", "last", "grown", "penalty_booked", "penalty_paid", "charged", "charged_paid", "advance_fen", "outstanding", "off", "off_fen",
-    "recovered", "paused", "pauses", "restructured", "re_aged", "changed",
+    "recovered", "paused", "pauses", "restructured", "re_aged", "changed", "bad_last", "at_least",
 )
 PAID = ("paid_fees", "paid_interest", "paid_principal")
 _F, _I, _P = range(3)  # an instalment's parts
@@ -40,7 +38,8 @@ _PARTS = {"fees": _F, "interest": _I, "principal": _P}
 class How:
     """What a product agrees on (configs/servicing.toml): ``order`` of allocation, by ``components`` over all that is due or by
     ``instalments``, the oldest first; ``excess`` is held or repays principal; ``year_days`` of the penalty; ``shorten``: whether early
-    principal leaves the level as it is and takes the term down. ``real_days``: 0 where interest counts months of a twelfth."""
+    principal leaves the level as it is and takes the term down. ``real_days``: 0 where interest counts months of a twelfth. ``bad_dpd``:
+    from which a loan is bad; ``watch_months`` and ``cure_months``: how long a restructured, and a bad one, is not as good as it looks."""
 
     order: tuple[str, ...]
     across: str
@@ -54,23 +53,9 @@ class How:
     real_days: int
     principal_free: int
     rounding: Rounding
-
-
-@dataclass
-class Moves:
-    """Columns of equal length, a movement each: ``lane``, ``day``, ``event`` (a row of the events, or DRAWDOWN ...), ``debit``, ``credit``, ``fen``."""
-
-    parts: dict[str, list[np.ndarray]] = field(default_factory=lambda: {name: [] for name in ("lane", "day", "event", "debit", "credit", "fen")})
-
-    def add(self, lane: np.ndarray, day, event, debit: int, credit: int, fen: np.ndarray) -> None:
-        some = fen != 0
-        if not some.any():
-            return
-        for name, value in (("lane", lane), ("day", day), ("event", event), ("debit", debit), ("credit", credit), ("fen", fen)):
-            self.parts[name].append(np.broadcast_to(np.asarray(value, np.int64), lane.shape)[some])
-
-    def columns(self) -> dict[str, np.ndarray]:
-        return {name: np.concatenate(values) if values else np.zeros(0, np.int64) for name, values in self.parts.items()}
+    bad_dpd: int
+    watch_months: int
+    cure_months: int
 
 
 class Accounts:
@@ -94,6 +79,7 @@ class Accounts:
         self.off, self.off_fen, self.recovered = np.zeros(n, bool), np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.paused, self.pauses = np.zeros(n, bool), np.zeros(n, np.int64)
         self.restructured, self.re_aged = np.full(n, FAR), np.zeros(n, np.int64)
+        self.bad_last, self.at_least = np.full(n, -1), np.zeros(n, np.int64)  # the last day on which it was bad; the class under watch
         self.changed = np.zeros(n, bool)  # whether the instalments are others than at the drawdown
         self.moves, self.refused = Moves(), []  # refused: (lane, event, why)
         self._sum_up(np.arange(n))
@@ -200,6 +186,7 @@ class Accounts:
 
     def _allocate(self, lane: np.ndarray, day: np.ndarray, event, source: int, fen: np.ndarray) -> np.ndarray:
         """Pays what is owed in the agreed order, and gives back what is left."""
+        self._note_bad(lane, day)
         self._book_penalty(lane, day)
         left = fen.copy()
         if self.how.across == "components":
@@ -250,6 +237,13 @@ class Accounts:
         unpaid &= np.arange(self.due.shape[1]) < self.fallen[lanes][:, None]
         return np.where(unpaid.any(axis=1), unpaid.argmax(axis=1), self.fallen[lanes])
 
+    def _note_bad(self, lane: np.ndarray, day: np.ndarray) -> None:
+        """Before it is paid, or agreed anew: a cure is counted from the last day on which the loan was bad."""
+        behind = (self.cum[:, lane, self.fallen[lane]] > self.paid[:, lane]).any(axis=0)
+        lane, day = lane[behind], day[behind]
+        bad = day - self.due[lane, np.minimum(self.oldest(lane), self.due.shape[1] - 1)] >= self.how.bad_dpd
+        self.bad_last[lane[bad]] = day[bad]
+
     # --- events ---
 
     def _fee(self, lane, day, told) -> None:
@@ -292,6 +286,7 @@ class Accounts:
 
     def _waive(self, lane, day, told) -> None:
         """Less is owed, and no money came. More than is owed cannot be waived."""
+        self._note_bad(lane, day)
         self._book_penalty(lane, day)
         for code, what in enumerate(COMPONENTS):
             of = told["part"] == code
@@ -324,6 +319,7 @@ class Accounts:
     def _agree_anew(self, lane, day, told, restructured: bool) -> None:
         """What is outstanding, with interest to the day and unpaid interest and fees of instalments in it, is spread anew over the months to come."""
         event = told["event"]
+        self._note_bad(lane, day)
         self._book_penalty(lane, day)
         interest = self.accrued(lane, day)
         self.moves.add(lane, day, event, PRINCIPAL, INTEREST_INCOME, interest)
@@ -351,9 +347,16 @@ class Accounts:
         self.count[lane] = self.fallen[lane] + term
         self._spread(lane, day, self.outstanding[lane])
         if restructured:
+            bad = self._within(self.bad_last[lane], day, self.how.cure_months)
+            again = self._within(np.where(self.restructured[lane] < FAR, self.restructured[lane], -1), day, self.how.watch_months)
+            self.at_least[lane] = np.where(bad | again, 2, 1)
             self.restructured[lane] = day
         else:
             self.re_aged[lane] += 1
+
+    def _within(self, since: np.ndarray, day: np.ndarray, months: int) -> np.ndarray:
+        """Whether ``day`` is less than so many months after ``since``, which is below 0 where it never was."""
+        return (since >= 0) & (day < add_months(np.maximum(since, 0).astype(DAY), months).astype(np.int64))
 
     def _only_live(self, lane, day, told, act) -> None:
         off = self.off[lane] | ((self.outstanding[lane] == 0) & (self.fallen[lane] >= self.count[lane]))

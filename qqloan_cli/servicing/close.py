@@ -17,9 +17,10 @@ from qqloan_cli.engine.stage import put
 from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing import months
-from qqloan_cli.servicing.account import ACCOUNTS, FAR, PAID, STANDS, Accounts
+from qqloan_cli.servicing.account import FAR, PAID, STANDS, Accounts
 from qqloan_cli.servicing.book import Book, month_ends
 from qqloan_cli.servicing.lanes import Agreements, bind, bind_since, play
+from qqloan_cli.servicing.moves import ACCOUNTS
 
 _HERE = Path(__file__).parent
 UNMATCHED = "unmatched"

@@ -52,6 +52,8 @@ class _State:
 def of_bucket(con, agreements: Agreements, at: datetime.date, known: datetime.date) -> None:
     """Leaves ``stated`` (contract state) of what ``lanes.bind`` made ready."""
     con.execute("SET VARIABLE state_at = $1::DATE", [at])
+    con.execute("SET VARIABLE classes = $1", [list(CLASSES)])
+    con.execute("SET VARIABLE by_borrower = $1::BOOLEAN", [agreements.classes.by == "borrower"])
     con.execute("""CREATE OR REPLACE TEMP TABLE lanes_taken AS
         SELECT row_number() OVER (ORDER BY loan_id, known_from) - 1 AS lane, *, max(known_from) OVER (PARTITION BY loan_id) = known_from AS is_now,
           known_from <= getvariable('state_at') AND known_to > getvariable('state_at') AS is_then
@@ -101,12 +103,22 @@ def days_past_due(accounts: Accounts, day: np.int64) -> tuple[np.ndarray, np.nda
 
 
 def classed(accounts: Accounts, dpd: np.ndarray, day: np.int64, classes: Classes) -> np.ndarray:
-    """The least class (its number in CLASSES) that days past due, a restructuring or a write-off leave possible."""
+    """The least class (its number in CLASSES) that days past due, a restructuring under watch, a cure under way or a write-off leave possible."""
     least = np.searchsorted([classes.special_mention, classes.substandard, classes.doubtful, classes.loss], dpd, side="right")
     least = np.where((least == 1) & (dpd <= classes.technical_days), 0, least)
-    watched_to = np.where(accounts.restructured < FAR, add_months(np.where(accounts.restructured < FAR, accounts.restructured, 0).astype(DAY), classes.watch_months).astype(np.int64), -1)
-    least = np.where(day < watched_to, np.maximum(least, 1), least)
-    return np.where(accounts.off, len(CLASSES) - 1, least)
+    restructured = np.where(accounts.restructured < FAR, accounts.restructured, -1)
+    least = np.where(_not_proven(accounts, restructured, day, classes.watch_months, classes.watch_periods), np.maximum(least, accounts.at_least), least)
+    least = np.where(_not_proven(accounts, accounts.bad_last, day, classes.cure_months, classes.cure_periods), np.maximum(least, CLASSES.index("substandard")), least)
+    return np.where(accounts.off, len(CLASSES) - 1, np.where(accounts.outstanding > 0, least, 0))
+
+
+def _not_proven(accounts: Accounts, since: np.ndarray, day: np.int64, months: int, periods: int) -> np.ndarray:
+    """Whether not so many months, or not so many instalments, have passed since a day (below 0: never)."""
+    found, who = np.zeros(len(accounts), bool), np.flatnonzero(since >= 0)
+    ends = add_months(since[who].astype(DAY), months).astype(np.int64)
+    passed = ((accounts.due[who] > since[who][:, None]) & (accounts.due[who] <= day)).sum(axis=1)
+    found[who] = (day < ends) | (passed < periods)
+    return found
 
 
 def _dates(days: np.ndarray) -> pa.Array:
