@@ -42,21 +42,48 @@ def measure(paths: list[Path], wanted: str, con=None) -> pa.Table:
 
 
 def _bind(con, paths: list[Path]) -> None:
-    listed = ", ".join(literal(str(path)) for path in paths)
-    reader = "read_csv" if all(path.suffix.lower() == ".csv" for path in paths) else "read_parquet"
-    try:
-        names = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {reader}([{listed}])").fetchall()]
-    except duckdb_error():
-        raise InputError("panel-unreadable", "the files cannot be read", str(paths[0]), "A panel is Parquet or CSV: qqloan servicing panel writes one.") from None
-    lacks = [name for name in _NEEDED if name not in names]
-    if lacks:
-        raise InputError("panel-lacks", f"the panel lacks {', '.join(lacks)}", str(paths[0]), "A panel has loan_id, month and dpd; balance_fen and drawn_on where they are known.")
-    values = ", ".join(
-        f"CAST({name} AS {type}) AS {name}" if name in names else f"{_instead(name)} AS {name}" for name, type in _OTHERS.items())
-    con.execute(f"CREATE OR REPLACE TEMP TABLE panel AS SELECT CAST(loan_id AS VARCHAR) AS loan_id, last_day(CAST(month AS DATE)) AS month, CAST(dpd AS BIGINT) AS dpd, {values} FROM {reader}([{listed}])")
+    readers = [f"{'read_csv' if path.suffix.lower() == '.csv' else 'read_parquet'}({literal(str(path))})" for path in paths]
+    have = [_columns(con, path, reader) for path, reader in zip(paths, readers)]
+    names = [name for name in (*_NEEDED, *_OTHERS) if any(name in of for of in have)]
+    for path, of in zip(paths, have):
+        lacks = [name for name in names if name not in of]
+        if lacks:
+            raise InputError("panel-files-differ", f"the file lacks {', '.join(lacks)}, which others have", str(path), "Files that are measured together have the same columns, in any order.")
+    con.execute("CREATE OR REPLACE TEMP TABLE told AS " + " UNION ALL ".join(f"SELECT {', '.join(names)} FROM {reader}" for reader in readers))
+    types = {"loan_id": "VARCHAR", "month": "DATE", "dpd": "BIGINT"} | _OTHERS
+    [(rows, *unread)] = con.execute(f"SELECT count(*), {', '.join(f'count({name}) - count(TRY_CAST({name} AS {types[name]}))' for name in names)} FROM told").fetchall()
+    if not rows:
+        raise InputError("panel-empty", "the panel has no rows", str(paths[0]), "A measure of nothing is none: name the files of the months that are wanted.")
+    for name, many in zip(names, unread):
+        if many:
+            raise InputError("panel-value", f"{many:,} values of {name} cannot be read", str(paths[0]), f"{types[name]} is wanted{', e.g. 2026-01-31' if types[name] == 'DATE' else ''}.")
+    values = ", ".join(f"{_said(name, type) if name in names else _instead(name)} AS {name}" for name, type in _OTHERS.items())
+    con.execute(f"CREATE OR REPLACE TEMP TABLE panel AS SELECT CAST(loan_id AS VARCHAR) AS loan_id, last_day(CAST(month AS DATE)) AS month, CAST(dpd AS BIGINT) AS dpd, {values} FROM told")
+    con.execute("DROP TABLE told")
+    con.execute("UPDATE panel SET dpd = 0 WHERE dpd IS NULL AND status IN ('paid', 'written_off')")
+    lacking = con.execute("SELECT count(*) FROM panel WHERE loan_id IS NULL OR month IS NULL OR dpd IS NULL OR dpd < 0").fetchall()[0][0]
+    if lacking:
+        what = f"{lacking:,} rows have no loan_id, no month, or no days past due of 0 or more"
+        raise InputError("panel-row-lacks", what, str(paths[0]), "How late a loan is cannot be guessed: leave such rows out, or say paid or written_off as their status.")
     twice = con.execute("SELECT count(*) FROM (SELECT 1 FROM panel GROUP BY loan_id, month HAVING count(*) > 1)").fetchall()[0][0]
     if twice:
         raise InputError("panel-twice", f"{twice:,} loans stand twice in a month", str(paths[0]), "A row a loan and month is wanted.")
+
+
+def _columns(con, path: Path, reader: str) -> list[str]:
+    try:
+        names = [row[0] for row in con.execute(f"DESCRIBE SELECT * FROM {reader}").fetchall()]
+    except duckdb_error():
+        raise InputError("panel-unreadable", "the file cannot be read", str(path), "A panel is Parquet or CSV: qqloan servicing panel writes one.") from None
+    lacks = [name for name in _NEEDED if name not in names]
+    if lacks:
+        raise InputError("panel-lacks", f"the panel lacks {', '.join(lacks)}", str(path), "A panel has loan_id, month and dpd; balance_fen and drawn_on where they are known.")
+    return names
+
+
+def _said(name: str, type: str) -> str:
+    """As the panel says it; when a loan was drawn, where a row does not."""
+    return f"coalesce(CAST({name} AS {type}), {_instead(name)})" if name in ("drawn_on", "mob") else f"CAST({name} AS {type})"
 
 
 def _instead(name: str) -> str:
