@@ -152,6 +152,42 @@ def test_a_restructured_loan_owes_nothing_late_and_stays_under_watch(tmp_path):
     assert total["principal_due_fen"] == 306_000 and total["instalments_to_come"] == 0
 
 
+def test_interest_that_was_paid_early_is_not_paid_again(tmp_path):
+    """
+    3000 at 12 %, drawn 10 January: on the 25th interest of 15 days is 15.00. What comes in on the same day again owes none
+    """
+    rows = [{"kind": "prepayment", "value_date": "2024-01-25", "amount": 515}, {"kind": "prepayment", "value_date": "2024-01-25", "amount": 500}]
+    row = _one(tmp_path, rows, "2024-01-25")
+    assert (row["principal_fen"], row["accrued_interest_fen"]) == (200_000, 0)
+    assert _one(tmp_path / "later", rows, "2024-01-28")["accrued_interest_fen"] == 2_000 * 12 * 3 // 360
+
+
+def test_what_waits_pays_a_fee_at_once_and_comes_off_what_is_written_off(tmp_path):
+    rows = [{"value_date": "2024-01-20", "amount": 100}, {"kind": "fee", "value_date": "2024-01-21", "amount": 5}]
+    row = _one(tmp_path, rows, "2024-01-21")
+    assert (row["fees_fen"], row["advance_fen"]) == (0, 9_500)
+    off = _one(tmp_path / "off", [*rows, {"kind": "write_off", "value_date": "2024-01-22"}], "2024-01-31")
+    assert (off["written_off_fen"], off["advance_fen"], off["principal_fen"]) == (300_000 - 9_500, 0, 0)
+
+
+def test_a_loan_that_owes_penalty_is_not_paid_in_the_panel_either(tmp_path):
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", [("2024-02-10", 1000, 0)])], servicing={'allocation = ["fees", "penalty", "interest", "principal"]': 'allocation = ["fees", "interest", "principal", "penalty"]'})
+    post(root, events(tmp_path / "e.csv", [{"loan_id": "L1", "value_date": "2024-03-10", "amount": 1000}]))
+    close(root, "2024-04-30")
+    assert state(root, "2024-04-30")["L1"]["status"] == "current" and state(root, "2024-04-30")["L1"]["penalty_fen"] > 0
+    assert [row["status"] for row in panel(root, "2024-01-31", "2024-04-30")] == ["current", "overdue", "current", "current"]
+
+
+def test_nobody_is_late_by_less_than_the_tolerance(tmp_path):
+    """
+    0.10 of each of three instalments is not paid: late by two years without a tolerance, and not late with one of 0.50
+    """
+    rows = [{"value_date": f"2024-0{month}-10", "amount": f"{amount}.90"} for month, amount in ((2, 1029), (3, 1019), (4, 1009))]
+    assert _one(tmp_path, rows, "2026-02-10")["class"] == "loss"
+    row = _one(tmp_path / "some", rows, "2026-02-10", servicing={"tolerance = 0.00": "tolerance = 0.50"})
+    assert (row["dpd"], row["class"]) == (0, "normal") and 0 < row["owed_fen"] < 100
+
+
 def _class_at(tmp_path, rows, at, **config) -> str:
     root = book(tmp_path / at, [loan("L1", "2024-01-10", [(f"{2024 + (m > 12)}-{(m - 1) % 12 + 1:02}-10", 100, 3) for m in range(2, 22)])], **config)
     post(root, events(tmp_path / f"{at}.csv", [{"loan_id": "L1", **row} for row in rows]))

@@ -114,7 +114,7 @@ def test_real_card_accounts_roll_as_their_publisher_counted(shared, tmp_path):
 def _by_days(excess: str, shorten: bool = False) -> How:
     """Act/365 interest, a level in whole units, halves to even: the product of these cases."""
     return How(("penalty", "fees", "interest", "principal"), "instalments", excess, 0, 365, True, shorten, 0, METHODS.index("equal_instalment"), 365, 0,
-               Rounding("half_even", "half_even", payment_unit_fen=100), bad_dpd=91, watch_months=12, cure_months=6)
+               Rounding("half_even", "half_even", payment_unit_fen=100), tolerance_fen=0, bad_dpd=91, watch_months=12, cure_months=6)
 
 
 @pytest.mark.parametrize(("case", "excess", "shorten"), [("FE05", "hold", False), ("FE08", "principal", False), ("FE11", "principal", True), ("FE12", "principal", False), ("FE02", "principal", False)])

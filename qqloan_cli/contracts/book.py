@@ -183,6 +183,7 @@ STANDING = Contract(
         C("re_aged", "INTEGER", "how often"),
         C("bad_last", "INTEGER", "last day on which it was bad before it was paid or agreed anew; -1: never", _SINCE_1970),
         C("at_least", "TINYINT", "number of the class that it has at least while a restructuring is watched"),
+        C("reckoned", "INTEGER", "day to which interest that no instalment has was paid or made principal", _SINCE_1970),
         C("changed", "BOOLEAN", "the instalments are others than at the drawdown, and stand beside"),
         C("paid_fees", "BIGINT", "of the instalments as they stand", "fen"),
         C("paid_interest", "BIGINT", "of the instalments as they stand", "fen"),

@@ -25,6 +25,7 @@ class Agreed(Strict):
     grace_days: Annotated[int, Field(ge=0, le=30)]
     penalty_year_days: Literal[360, 365]
     pause_stops_penalty: bool
+    tolerance: Annotated[Decimal, Field(ge=0, le=100, decimal_places=2)]
 
     @model_validator(mode="after")
     def _each_once(self) -> "Agreed":

@@ -27,7 +27,7 @@ KINDS = ("fee", "pause", "resume", "repayment", "prepayment", "waiver", "restruc
 COMPONENTS = {"fees": FEES, "penalty": PENALTY, "interest": INTEREST, "principal": PRINCIPAL}
 STANDS = (
     "rate_ppm", "day", "fallen", "late", "last", "grown", "penalty_booked", "penalty_paid", "charged", "charged_paid", "advance_fen", "outstanding", "off", "off_fen",
-    "recovered", "paused", "pauses", "restructured", "re_aged", "changed", "bad_last", "at_least",
+    "recovered", "paused", "pauses", "restructured", "re_aged", "changed", "bad_last", "at_least", "reckoned",
 )
 PAID = ("paid_fees", "paid_interest", "paid_principal")
 _F, _I, _P = range(3)  # an instalment's parts
@@ -38,8 +38,8 @@ _PARTS = {"fees": _F, "interest": _I, "principal": _P}
 class How:
     """What a product agrees on (configs/servicing.toml): ``order`` of allocation, by ``components`` over all that is due or by
     ``instalments``, the oldest first; ``excess`` is held or repays principal; ``year_days`` of the penalty; ``shorten``: whether early
-    principal leaves the level as it is and takes the term down. ``real_days``: 0 where interest counts months of a twelfth. ``bad_dpd``:
-    from which a loan is bad; ``watch_months`` and ``cure_months``: how long a restructured, and a bad one, is not as good as it looks."""
+    principal leaves the level as it is and takes the term down. ``real_days``: 0 where interest counts months of a twelfth. A loan is not late
+    by ``tolerance_fen``. ``bad_dpd``: from which a loan is bad; ``watch_months`` and ``cure_months``: how long a restructured, and a bad one, is not as good as it looks."""
 
     order: tuple[str, ...]
     across: str
@@ -53,6 +53,7 @@ class How:
     real_days: int
     principal_free: int
     rounding: Rounding
+    tolerance_fen: int
     bad_dpd: int
     watch_months: int
     cure_months: int
@@ -70,6 +71,7 @@ class Accounts:
         self.day = np.where(due < FAR, day_of_month(np.where(due < FAR, due, 0).astype(DAY)), 0).max(axis=1, initial=1)
         self.fallen, self.late = np.zeros(n, np.int64), np.zeros(n, np.int64)  # instalments that fell due, and that bear penalty
         self.last = drawn.copy()
+        self.reckoned = drawn.copy()  # the day to which interest that is not due by an instalment was paid or made principal
         self.grown = np.zeros(n, np.int64)  # penalty, in fen x year_days x 1,000,000
         self.penalty_booked, self.penalty_paid = np.zeros(n, np.int64), np.zeros(n, np.int64)
         self.paid = np.zeros((3, n), np.int64)  # of the instalments as they stand now
@@ -157,10 +159,14 @@ class Accounts:
         self.moves.add(lane, day, DUE - k, INTEREST, INTEREST_INCOME, np.where(live, self.amounts[_I, lane, k], 0))
         self.moves.add(lane, day, DUE - k, FEES, FEE_INCOME, np.where(live, self.amounts[_F, lane, k], 0))
         self.fallen[lane] += 1
-        some = np.flatnonzero(live & (self.advance_fen[lane] > 0))
-        if len(some):
-            who = lane[some]
-            self.advance_fen[who] = self._allocate(who, day[some], FROM_ADVANCE, ADVANCE, self.advance_fen[who])
+        self._pay_from_advance(lane[live], day[live])
+
+    def _pay_from_advance(self, lane: np.ndarray, day: np.ndarray) -> None:
+        """What waits pays what is owed now."""
+        some = self.advance_fen[lane] > 0
+        if some.any():
+            lane, day = lane[some], day[some]
+            self.advance_fen[lane] = self._allocate(lane, day, FROM_ADVANCE, ADVANCE, self.advance_fen[lane])
 
     # --- what is owed, and what pays it ---
 
@@ -230,10 +236,10 @@ class Accounts:
         self.moves.add(lane, day, event, source, (FEES, INTEREST, PRINCIPAL)[part], fen)
         return fen
 
-    def oldest(self, lane=slice(None)) -> np.ndarray:
-        """The place of the oldest instalment with anything unpaid; as many as fell due where none is."""
+    def oldest(self, lane=slice(None), more_than_fen: int = 0) -> np.ndarray:
+        """The place of the oldest instalment up to which more than so much is unpaid; as many as fell due where none is."""
         lanes = np.arange(len(self))[lane]
-        unpaid = (self.cum[:, lanes, 1:] > self.paid[:, lanes, None]).any(axis=0)
+        unpaid = np.maximum(self.cum[:, lanes, 1:] - self.paid[:, lanes, None], 0).sum(axis=0) > more_than_fen
         unpaid &= np.arange(self.due.shape[1]) < self.fallen[lanes][:, None]
         return np.where(unpaid.any(axis=1), unpaid.argmax(axis=1), self.fallen[lanes])
 
@@ -241,7 +247,8 @@ class Accounts:
         """Before it is paid, or agreed anew: a cure is counted from the last day on which the loan was bad."""
         behind = (self.cum[:, lane, self.fallen[lane]] > self.paid[:, lane]).any(axis=0)
         lane, day = lane[behind], day[behind]
-        bad = day - self.due[lane, np.minimum(self.oldest(lane), self.due.shape[1] - 1)] >= self.how.bad_dpd
+        oldest = self.oldest(lane, self.how.tolerance_fen)
+        bad = (oldest < self.fallen[lane]) & (day - self.due[lane, np.minimum(oldest, self.due.shape[1] - 1)] >= self.how.bad_dpd)
         self.bad_last[lane[bad]] = day[bad]
 
     # --- events ---
@@ -252,6 +259,7 @@ class Accounts:
     def _charge(self, lane, day, told) -> None:
         self.charged[lane] += told["fen"]
         self.moves.add(lane, day, told["event"], FEES, FEE_INCOME, told["fen"])
+        self._pay_from_advance(lane, day)
 
     def _pause(self, lane, day, told) -> None:
         self._book_penalty(lane, day)
@@ -300,8 +308,13 @@ class Accounts:
         self._only_live(lane, day, told, self._write_it_off)
 
     def _write_it_off(self, lane, day, told) -> None:
+        """All that is owed, or was to come, less what waits."""
         event = told["event"]
+        self._pay_from_advance(lane, day)
         self._book_penalty(lane, day)
+        held = np.minimum(self.advance_fen[lane], self.outstanding[lane])
+        self.advance_fen[lane] -= held
+        self._pay_part(_P, lane, day, FROM_ADVANCE, ADVANCE, held)
         total = self.outstanding[lane].copy()
         self.moves.add(lane, day, event, WRITTEN_OFF, PRINCIPAL, self.outstanding[lane])
         for what in ("interest", "penalty", "fees"):
@@ -324,6 +337,7 @@ class Accounts:
         interest = self.accrued(lane, day)
         self.moves.add(lane, day, event, PRINCIPAL, INTEREST_INCOME, interest)
         self.outstanding[lane] += interest
+        self.reckoned[lane] = day
         for part, account in ((_I, INTEREST), (_F, FEES)):
             unpaid = self.cum[part, lane, self.fallen[lane]] - self.paid[part, lane]
             self.moves.add(lane, day, event, PRINCIPAL, account, unpaid)
@@ -374,7 +388,7 @@ class Accounts:
         """Interest since the last due date on principal that is not due yet, fen."""
         before = self.due[lane, np.maximum(self.fallen[lane] - 1, 0)]
         since = np.maximum(np.where(self.fallen[lane] > 0, before, self.drawn[lane]), self.drawn[lane])
-        since = np.minimum(since, day)
+        since = np.minimum(np.maximum(since, self.reckoned[lane]), day)
         if self.how.real_days:
             days, year = day - since, self.how.real_days
         else:
@@ -400,6 +414,7 @@ class Accounts:
             self.moves.add(lane, day, event, CASH, account, due)
         self.moves.add(lane, day, event, CASH, PRINCIPAL, principal)
         self.outstanding[lane] -= principal
+        self.reckoned[lane] = day
         left = fen.copy()
         left[some] -= interest + fee + principal
         whole = principal == to_come

@@ -45,7 +45,7 @@ class Agreements:
             early_fee_ppm=ppm(product.shown.early_repayment_rate) if product else 0, method=METHODS.index(method),
             real_days=_REAL_DAYS[product.day_count] if product else 0, principal_free=product.principal_free_months if product else 0,
             rounding=Rounding.of(product) if product else Rounding(),
-            bad_dpd=servicing.classes.substandard, watch_months=servicing.classes.watch_months, cure_months=servicing.classes.cure_months,
+            tolerance_fen=int(agreed.tolerance * 100), bad_dpd=servicing.classes.substandard, watch_months=servicing.classes.watch_months, cure_months=servicing.classes.cure_months,
         )
 
 

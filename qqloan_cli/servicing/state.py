@@ -76,7 +76,7 @@ def _figures(lane: np.ndarray, accounts: Accounts, at: datetime.date, classes: C
     in_all = sum(owed.values())
     dpd, oldest_due = days_past_due(accounts, day)
     delinquent = np.maximum(dpd - accounts.how.grace_days - paused_days(oldest_due), 0)
-    paid = ~accounts.off & (accounts.outstanding == 0) & (in_all == 0)
+    paid = nothing_left(accounts)
     status = np.where(accounts.off, "written_off", np.where(paid, "paid", np.where(dpd > 0, "overdue", "current")))
     place = np.minimum(accounts.fallen, accounts.due.shape[1] - 1)
     to_come = (accounts.count - accounts.fallen) * ~accounts.off
@@ -94,9 +94,14 @@ def _figures(lane: np.ndarray, accounts: Accounts, at: datetime.date, classes: C
     })
 
 
+def nothing_left(accounts: Accounts) -> np.ndarray:
+    """Neither of principal, nor of anything that is owed."""
+    return ~accounts.off & (accounts.outstanding == 0) & (sum(accounts.owed(name) for name in ("principal", "interest", "penalty", "fees")) == 0)
+
+
 def days_past_due(accounts: Accounts, day: np.int64) -> tuple[np.ndarray, np.ndarray]:
     """Days since the oldest unpaid due date, 0 on the date itself and where nothing is unpaid; and that date, FAR where nothing is."""
-    oldest = accounts.oldest()
+    oldest = accounts.oldest(more_than_fen=accounts.how.tolerance_fen)
     late = oldest < accounts.fallen
     oldest_due = np.where(late, accounts.due[np.arange(len(accounts)), np.minimum(oldest, accounts.due.shape[1] - 1)], FAR)
     return np.where(late, np.maximum(day - oldest_due, 0), 0), oldest_due
