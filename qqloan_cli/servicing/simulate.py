@@ -1,0 +1,241 @@
+"""Many ways that a book may go: balances roll from bucket to bucket, month by month, under factors that move all loans of a region together.
+
+A path draws a factor for each region and month: sqrt(between) x the common one + sqrt(1 - between) x the region's own, each an AR(1) with
+standard normal margins, so that every month by itself has the shares that were measured (CreditMetrics, Vasicek). The shares given a
+factor are worked out once for a grid of factors, and a path's are read between two of its points. Loans of a region that are equally long
+on book are one row of balances. Once the pool has paid for a balance it goes on by itself: what it brings is a recovery.
+
+Balances and what is paid are float fen. ``CHUNK`` paths at a time have a stream of random numbers of their own, by seed, name of the
+scenario and place: workers change no byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+CHUNK = 1_000
+LIVE, PAID, WRITTEN_OFF = 8, 8, 9  # M0 to M6+, and where a loan has left for good
+_WORST_FIRST = np.array([WRITTEN_OFF, 7, 6, 5, 4, 3, 2, 1, 0, PAID])
+_GRID = np.linspace(-8, 8, 801)  # factors; between two of its points an error of at most 5e-5 x the second derivative
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """``region`` and ``mob`` [n] of rows, in that order; a mob below zero: drawn so many months from now. ``balance`` [n, 8] by bucket.
+    ``compensated`` [regions, bands, 8] and ``written_off`` [regions]: what the pool has paid for already. ``covered`` [regions]: which
+    part of a balance it stands for; ``annual_rate`` and ``loan_fen`` (the mean size that a fen lies in) [regions]."""
+
+    region: np.ndarray
+    mob: np.ndarray
+    balance: np.ndarray
+    compensated: np.ndarray
+    written_off: np.ndarray
+    covered: np.ndarray
+    annual_rate: np.ndarray
+    loan_fen: np.ndarray
+
+
+@dataclass(frozen=True)
+class Moves:
+    """``shares`` [regions, bands, 8, 10] a month; ``bands``: months on book from which each begins; ``falls`` [regions, bands, months]:
+    which part of a balance falls due with an instalment."""
+
+    shares: np.ndarray
+    bands: np.ndarray
+    falls: np.ndarray
+
+
+@dataclass(frozen=True)
+class Chances:
+    """``trigger``: the bucket from which the pool pays. ``kept``: what of a recovery reaches it; ``after_write_off``: monthly, of what is left."""
+
+    correlation: float
+    between_regions: float
+    persistence: float
+    by_loan: bool
+    trigger: int
+    kept: float
+    after_write_off: float
+
+
+@dataclass(frozen=True)
+class Stress:
+    """``shift`` [regions] of the factors' means; ``withdrawn``: the part of what is to be drawn that nobody covers."""
+
+    name: str
+    shift: np.ndarray
+    withdrawn: float = 0.0
+
+
+def conditioned(shares: np.ndarray, z: np.ndarray, correlation: float) -> np.ndarray:
+    """[..., len(z), 8, 10] shares given each factor, of shares [..., 8, 10]: states in order from the worst on, by thresholds."""
+    from scipy.special import ndtr, ndtri
+
+    worst = np.clip(np.cumsum(shares[..., _WORST_FIRST], axis=-1), 0, 1)
+    worst[..., -1] = 1
+    given = ndtr((ndtri(worst)[..., None, :, :] - np.sqrt(correlation) * z[:, None, None]) / np.sqrt(1 - correlation))
+    found = np.empty_like(given)
+    found[..., _WORST_FIRST] = np.diff(given, axis=-1, prepend=0)
+    return found
+
+
+def left_by(falls: float) -> np.ndarray:
+    """[8, 10] of a balance, by bucket before and after: who goes from i to j instalments behind paid 1 + i - j of them; in M6+ nobody pays."""
+    return np.clip(1 - _PAYS * falls, 0, 1)
+
+
+_PAYS = np.zeros((LIVE, LIVE + 2))
+_PAYS[:, :LIVE] = np.maximum(1 + np.arange(LIVE)[:, None] - np.arange(LIVE), 0)
+_PAYS[LIVE - 1, LIVE - 1] = 0
+_INSTALMENTS = _PAYS.copy()
+_INSTALMENTS[:, PAID] = 1 + np.arange(LIVE)
+
+
+class Paths:
+    """A task is (stress, chunk, paths in it); its answer is what ``run`` returns."""
+
+    def __init__(self, exposure: Exposure, moves: Moves, chances: Chances, months: int, seed: int) -> None:
+        self.exposure, self.moves, self.chances, self.months, self.seed = exposure, moves, chances, months, seed
+        grid = conditioned(moves.shares, _GRID, chances.correlation)
+        instalments = np.einsum("rbgij,ij->rbgi", grid, _INSTALMENTS)
+        grid[..., PAID], grid[..., WRITTEN_OFF] = grid[..., WRITTEN_OFF], instalments  # as _roll wants them: 8 buckets, written off, instalments paid
+        self.grid = grid.reshape(*grid.shape[:3], -1)
+        self.size = exposure.loan_fen[:, None] * np.concatenate([np.ones((len(exposure.covered), 1)), np.cumprod(1 - moves.falls.mean(axis=1), axis=1)], axis=1)
+
+    def factors(self, stress: Stress, chunk: int, paths: int) -> tuple[np.ndarray, np.random.Generator]:
+        """[months, regions, paths], and the stream that they were the first of."""
+        name = int.from_bytes(hashlib.sha256(stress.name.encode()).digest()[:8], "big")
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, name], spawn_key=(chunk,))))
+        regions, again = len(stress.shift), self.chances.persistence
+        drawn = rng.standard_normal((self.months, regions + 1, paths))
+        for month in range(1, self.months):
+            drawn[month] = again * drawn[month - 1] + np.sqrt(1 - again**2) * drawn[month]
+        common = np.sqrt(self.chances.between_regions) * drawn[:, :1]
+        return common + np.sqrt(1 - self.chances.between_regions) * drawn[:, 1:] + stress.shift[:, None], rng
+
+    def __call__(self, task: tuple[Stress, int, int]) -> dict[str, np.ndarray]:
+        return self.run(*task)
+
+    def run(self, stress: Stress, chunk: int, paths: int) -> dict[str, np.ndarray]:
+        """By path and month: ``compensation``, ``recovered`` and ``interest`` of the covered part; ``balance`` at the end, ``paid`` principal
+        and ``written_off`` of all; ``all_interest``. ``states`` [paths, 10] at the end."""
+        z, rng = self.factors(stress, chunk, paths)
+        e, trigger = self.exposure, self.chances.trigger
+        regions, bands = self.grid.shape[:2]
+        names = ("compensation", "recovered", "interest", "balance", "paid", "written_off", "all_interest")
+        found = {name: np.zeros((paths, self.months)) for name in names}
+        drawn = e.mob >= 0
+        live = np.where(drawn[None, :, None], np.broadcast_to(e.balance[:, :trigger], (paths, len(e.mob), trigger)), 0.0)
+        of_pool = np.zeros((paths, regions, bands, 2, LIVE))  # in all, and the covered part
+        of_pool[:] = e.compensated[:, :, None] * np.stack([np.ones(regions), e.covered], axis=1)[:, None, :, None]
+        off = np.zeros((paths, regions, 2))
+        off[:] = e.written_off[:, None] * np.stack([np.ones(regions), e.covered], axis=1)
+        if trigger < LIVE:  # what is that late and nobody paid for yet is paid for first
+            late = e.balance[:, trigger:] * drawn[:, None]
+            band = np.searchsorted(self.moves.bands, np.maximum(e.mob, 0), side="right") - 1
+            for row in np.flatnonzero(late.any(axis=1)):
+                of_pool[:, e.region[row], band[row], :, trigger:] += np.outer([1, e.covered[e.region[row]]], late[row])
+                found["compensation"][:, 0] += late[row].sum() * e.covered[e.region[row]]
+        weights = np.stack([np.ones(len(e.mob)), e.covered[e.region] * np.where(drawn, 1, 1 - stress.withdrawn)])
+        first = np.searchsorted(e.region, np.arange(regions + 1))
+        for month in range(self.months):
+            for region in range(regions):
+                self._region(month, region, slice(first[region], first[region + 1]), z[month, region], rng, live, of_pool, off, weights, found)
+            new = np.flatnonzero(e.mob == -(month + 1))
+            live[:, new, 0] = e.balance[new, 0]
+            found["balance"][:, month] = live.sum(axis=(1, 2)) + of_pool[:, :, :, 0].sum(axis=(1, 2, 3))
+        states = np.zeros((paths, LIVE + 2))
+        states[:, :LIVE] = of_pool[:, :, :, 0].sum(axis=(1, 2))
+        states[:, :trigger] += live.sum(axis=1)
+        states[:, PAID], states[:, WRITTEN_OFF] = found["paid"].sum(axis=1), found["written_off"].sum(axis=1)
+        return {**found, "states": states}
+
+    def _region(self, month: int, region: int, rows: slice, z, rng, live, of_pool, off, weights, found) -> None:
+        """A month of a region: its rows roll by the shares of their band, and what is late enough is paid for."""
+        trigger, chances = self.chances.trigger, self.chances
+        mob = self.exposure.mob[rows] + month
+        edges = rows.start + np.searchsorted(mob, [*self.moves.bands, np.iinfo(np.int64).max])
+        place = np.clip((z - _GRID[0]) / (_GRID[1] - _GRID[0]), 0, len(_GRID) - 1.000001)
+        low = place.astype(np.int64)
+        between = (place - low)[:, None]
+        back = chances.after_write_off * off[:, region]
+        off[:, region] -= back
+        found["recovered"][:, month] += chances.kept * back[:, 1]
+        rate = self.exposure.annual_rate[region] / 12
+        late = {}
+        left = np.zeros(len(z))
+        for band, (start, end) in enumerate(zip(edges, edges[1:])):
+            pool = of_pool[:, region, band]
+            paid_for = pool[:, 0].any()
+            if start == end and not paid_for:
+                continue
+            grid = self.grid[region, band]
+            shares = grid[low]
+            shares += between * (grid[low + 1] - shares)
+            shares = shares.reshape(-1, LIVE, LIVE + 2)
+            stays = left_by(self.moves.falls[region, band, month])
+            stays[:, LIVE:] = 1
+            shares *= stays
+            if paid_for:
+                was = pool.sum(axis=2)
+                rolled = np.matmul(pool, shares)
+                paid = was - rolled[:, :, : LIVE + 1].sum(axis=2)
+                of_pool[:, region, band] = rolled[:, :, :LIVE]
+                off[:, region] += rolled[:, :, LIVE]
+                found["recovered"][:, month] += chances.kept * paid[:, 1]
+                found["paid"][:, month] += paid[:, 0]
+                found["written_off"][:, month] += rolled[:, 0, LIVE]
+                found["all_interest"][:, month] += rate * rolled[:, 0, LIVE + 1]
+            if start < end:
+                was = live[:, start:end].sum(axis=(1, 2))
+                rolled = np.matmul(live[:, start:end], shares[:, :trigger])
+                sums = np.matmul(weights[:, start:end], rolled)
+                live[:, start:end] = rolled[:, :, :trigger]
+                left += sums[:, 0, :trigger].sum(axis=1)
+                found["paid"][:, month] += was - sums[:, 0, : LIVE + 1].sum(axis=1)
+                found["interest"][:, month] += rate * sums[:, 1, LIVE + 1]
+                found["all_interest"][:, month] += rate * sums[:, 0, LIVE + 1]
+                late[band] = sums[:, :, trigger : LIVE + 1]
+        if not late:
+            return
+        claimed = sum(one[:, 0].sum(axis=1) for one in late.values())
+        times = self._by_loan(claimed, left, self.size[region, month], rng) if chances.by_loan else None
+        if times is not None:
+            live[:, rows] *= (1 + np.divide(claimed * (1 - times), left, out=np.zeros_like(left), where=left > 0))[:, None, None]
+        for band, one in late.items():
+            one = one if times is None else one * times[:, None, None]
+            found["compensation"][:, month] += one[:, 1].sum(axis=1)
+            of_pool[:, region, band, :, trigger:] += one[:, :, :-1]
+            off[:, region] += one[:, :, -1]
+            found["written_off"][:, month] += one[:, 0, -1]
+
+    @staticmethod
+    def _by_loan(claimed: np.ndarray, left: np.ndarray, size: float, rng) -> np.ndarray:
+        """What is claimed in whole loans of a size, as a multiple of what was expected given the factors. Loans that did not fail are like
+        those that are left, and no more can fail than there are."""
+        if size <= 0:
+            return np.ones_like(claimed)
+        counted = np.minimum(rng.poisson(np.maximum(claimed, 0) / size) * size, claimed + left)
+        return np.divide(counted, claimed, out=np.ones_like(claimed), where=claimed > 0)
+
+
+def chunks(stresses: list[Stress], paths: int) -> list[tuple[Stress, int, int]]:
+    return [(stress, chunk, min(CHUNK, paths - chunk * CHUNK)) for stress in stresses for chunk in range(-(-paths // CHUNK))]
+
+
+def needed(opening: float, given: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """[paths] the least multiple of ``base`` [paths, months] that keeps a pool from ever being below zero, which begins with ``opening`` and
+    is given (less what it pays) ``given`` [paths, months] besides; infinite where nothing would. Every figure adds up from the first month."""
+    lacks = -(opening + np.cumsum(given, axis=1))
+    has = np.cumsum(base, axis=1)
+    worth = np.divide(lacks, has, out=np.where(lacks > 0, np.inf, 0.0), where=has > 0)
+    return np.maximum(worth.max(axis=1), 0)
+
+
+def at_least(values: np.ndarray, share: float) -> float:
+    """The least of ``values`` that at least ``share`` of them do not exceed: an order statistic, nothing between two."""
+    ordered = np.sort(values)
+    return float(ordered[min(max(int(np.ceil(share * len(ordered) - 1e-9)) - 1, 0), len(ordered) - 1)])
