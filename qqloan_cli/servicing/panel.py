@@ -28,7 +28,12 @@ def write_panel(book: Book, first: datetime.date, last: datetime.date, out: Path
     months = month_ends(first, last)
     if not months:
         raise UsageError("no-month", f"no month ends from {first} to {last}", "--from", "Name an earlier day.")
-    return as_one(book, "panel", out, workers, lambda beside: _Panel(book, months, beside))
+    return write_days(book, months, out, workers)
+
+
+def write_days(book: Book, days: list[datetime.date], out: Path, workers: int) -> int:
+    """The same at the end of any days, in their order; ``month`` is the day."""
+    return as_one(book, "panel", out, workers, lambda beside: _Panel(book, days, beside))
 
 
 class _Panel:

@@ -25,7 +25,7 @@ _GRID = np.linspace(-8, 8, 801)  # factors; between two of its points an error o
 @dataclass(frozen=True)
 class Exposure:
     """``region`` and ``mob`` [n] of rows, in that order; a mob below zero: drawn so many months from now. ``balance`` [n, 8] by bucket.
-    ``compensated`` [regions, bands, 8] and ``written_off`` [regions]: what the pool has paid for already. ``covered`` [regions]: which
+    ``compensated`` [regions, 8] and ``written_off`` [regions]: what the pool has paid for already. ``covered`` [regions]: which
     part of a balance it stands for; ``annual_rate`` and ``loan_fen`` (the mean size that a fen lies in) [regions]."""
 
     region: np.ndarray
@@ -40,8 +40,8 @@ class Exposure:
 
 @dataclass(frozen=True)
 class Moves:
-    """``shares`` [regions, bands, 8, 10] a month; ``bands``: months on book from which each begins; ``falls`` [regions, bands, months]:
-    which part of a balance falls due with an instalment."""
+    """``bands``: months on book from which each begins. ``shares`` [regions, bands + 1, 8, 10] a month, and ``falls`` [regions, bands + 1,
+    months], which part of a balance falls due with an instalment: the last of them of loans that the pool has paid for, of any age."""
 
     shares: np.ndarray
     bands: np.ndarray
@@ -95,7 +95,7 @@ _INSTALMENTS[:, PAID] = 1 + np.arange(LIVE)
 
 
 class Paths:
-    """A task is (stress, chunk, paths in it); its answer is what ``run`` returns."""
+    """A task is (stress, chunk, paths in it)."""
 
     def __init__(self, exposure: Exposure, moves: Moves, chances: Chances, months: int, seed: int) -> None:
         self.exposure, self.moves, self.chances, self.months, self.seed = exposure, moves, chances, months, seed
@@ -103,7 +103,8 @@ class Paths:
         instalments = np.einsum("rbgij,ij->rbgi", grid, _INSTALMENTS)
         grid[..., PAID], grid[..., WRITTEN_OFF] = grid[..., WRITTEN_OFF], instalments  # as _roll wants them: 8 buckets, written off, instalments paid
         self.grid = grid.reshape(*grid.shape[:3], -1)
-        self.size = exposure.loan_fen[:, None] * np.concatenate([np.ones((len(exposure.covered), 1)), np.cumprod(1 - moves.falls.mean(axis=1), axis=1)], axis=1)
+        self.steps = np.diff(self.grid, axis=2)
+        self.size = exposure.loan_fen[:, None] * np.concatenate([np.ones((len(exposure.covered), 1)), np.cumprod(1 - moves.falls[:, -1], axis=1)], axis=1)
 
     def factors(self, stress: Stress, chunk: int, paths: int) -> tuple[np.ndarray, np.random.Generator]:
         """[months, regions, paths], and the stream that they were the first of."""
@@ -117,109 +118,122 @@ class Paths:
         return common + np.sqrt(1 - self.chances.between_regions) * drawn[:, 1:] + stress.shift[:, None], rng
 
     def __call__(self, task: tuple[Stress, int, int]) -> dict[str, np.ndarray]:
-        return self.run(*task)
+        """What the pool is about by path and month, and the rest as sums over the paths."""
+        found = self.run(*task)
+        return {name: found[name] if name in ("compensation", "recovered", "interest") else found[name].sum(axis=0) for name in found}
 
     def run(self, stress: Stress, chunk: int, paths: int) -> dict[str, np.ndarray]:
         """By path and month: ``compensation``, ``recovered`` and ``interest`` of the covered part; ``balance`` at the end, ``paid`` principal
         and ``written_off`` of all; ``all_interest``. ``states`` [paths, 10] at the end."""
         z, rng = self.factors(stress, chunk, paths)
         e, trigger = self.exposure, self.chances.trigger
-        regions, bands = self.grid.shape[:2]
-        names = ("compensation", "recovered", "interest", "balance", "paid", "written_off", "all_interest")
-        found = {name: np.zeros((paths, self.months)) for name in names}
-        drawn = e.mob >= 0
-        live = np.where(drawn[None, :, None], np.broadcast_to(e.balance[:, :trigger], (paths, len(e.mob), trigger)), 0.0)
-        of_pool = np.zeros((paths, regions, bands, 2, LIVE))  # in all, and the covered part
-        of_pool[:] = e.compensated[:, :, None] * np.stack([np.ones(regions), e.covered], axis=1)[:, None, :, None]
-        off = np.zeros((paths, regions, 2))
-        off[:] = e.written_off[:, None] * np.stack([np.ones(regions), e.covered], axis=1)
-        if trigger < LIVE:  # what is that late and nobody paid for yet is paid for first
-            late = e.balance[:, trigger:] * drawn[:, None]
-            band = np.searchsorted(self.moves.bands, np.maximum(e.mob, 0), side="right") - 1
-            for row in np.flatnonzero(late.any(axis=1)):
-                of_pool[:, e.region[row], band[row], :, trigger:] += np.outer([1, e.covered[e.region[row]]], late[row])
-                found["compensation"][:, 0] += late[row].sum() * e.covered[e.region[row]]
-        weights = np.stack([np.ones(len(e.mob)), e.covered[e.region] * np.where(drawn, 1, 1 - stress.withdrawn)])
-        first = np.searchsorted(e.region, np.arange(regions + 1))
+        here = _Going(e, trigger, self.months, paths, stress.withdrawn)
+        first = np.searchsorted(e.region, np.arange(len(e.covered) + 1))
         for month in range(self.months):
-            for region in range(regions):
-                self._region(month, region, slice(first[region], first[region + 1]), z[month, region], rng, live, of_pool, off, weights, found)
+            for region in range(len(e.covered)):
+                place = np.clip((z[month, region] - _GRID[0]) / (_GRID[1] - _GRID[0]), 0, len(_GRID) - 1.000001)
+                here.low = place.astype(np.int64)
+                here.between = (place - here.low)[:, None]
+                self._paid_for(month, region, here)
+                self._not_yet(month, region, slice(first[region], first[region + 1]), rng, here)
             new = np.flatnonzero(e.mob == -(month + 1))
-            live[:, new, 0] = e.balance[new, 0]
-            found["balance"][:, month] = live.sum(axis=(1, 2)) + of_pool[:, :, :, 0].sum(axis=(1, 2, 3))
+            here.live[:, new, 0] = e.balance[new, 0]
+            here.found["balance"][:, month] = here.live.sum(axis=(1, 2)) + here.pool[:, :, 0].sum(axis=(1, 2))
         states = np.zeros((paths, LIVE + 2))
-        states[:, :LIVE] = of_pool[:, :, :, 0].sum(axis=(1, 2))
-        states[:, :trigger] += live.sum(axis=1)
-        states[:, PAID], states[:, WRITTEN_OFF] = found["paid"].sum(axis=1), found["written_off"].sum(axis=1)
-        return {**found, "states": states}
+        states[:, :LIVE] = here.pool[:, :, 0].sum(axis=1)
+        states[:, :trigger] += here.live.sum(axis=1)
+        states[:, PAID], states[:, WRITTEN_OFF] = here.found["paid"].sum(axis=1), here.found["written_off"].sum(axis=1)
+        return {**here.found, "states": states}
 
-    def _region(self, month: int, region: int, rows: slice, z, rng, live, of_pool, off, weights, found) -> None:
-        """A month of a region: its rows roll by the shares of their band, and what is late enough is paid for."""
-        trigger, chances = self.chances.trigger, self.chances
-        mob = self.exposure.mob[rows] + month
-        edges = rows.start + np.searchsorted(mob, [*self.moves.bands, np.iinfo(np.int64).max])
-        place = np.clip((z - _GRID[0]) / (_GRID[1] - _GRID[0]), 0, len(_GRID) - 1.000001)
-        low = place.astype(np.int64)
-        between = (place - low)[:, None]
-        back = chances.after_write_off * off[:, region]
-        off[:, region] -= back
-        found["recovered"][:, month] += chances.kept * back[:, 1]
-        rate = self.exposure.annual_rate[region] / 12
-        late = {}
-        left = np.zeros(len(z))
-        for band, (start, end) in enumerate(zip(edges, edges[1:])):
-            pool = of_pool[:, region, band]
-            paid_for = pool[:, 0].any()
-            if start == end and not paid_for:
-                continue
-            grid = self.grid[region, band]
-            shares = grid[low]
-            shares += between * (grid[low + 1] - shares)
-            shares = shares.reshape(-1, LIVE, LIVE + 2)
-            stays = left_by(self.moves.falls[region, band, month])
-            stays[:, LIVE:] = 1
-            shares *= stays
-            if paid_for:
-                was = pool.sum(axis=2)
-                rolled = np.matmul(pool, shares)
-                paid = was - rolled[:, :, : LIVE + 1].sum(axis=2)
-                of_pool[:, region, band] = rolled[:, :, :LIVE]
-                off[:, region] += rolled[:, :, LIVE]
-                found["recovered"][:, month] += chances.kept * paid[:, 1]
-                found["paid"][:, month] += paid[:, 0]
-                found["written_off"][:, month] += rolled[:, 0, LIVE]
-                found["all_interest"][:, month] += rate * rolled[:, 0, LIVE + 1]
-            if start < end:
-                was = live[:, start:end].sum(axis=(1, 2))
-                rolled = np.matmul(live[:, start:end], shares[:, :trigger])
-                sums = np.matmul(weights[:, start:end], rolled)
-                live[:, start:end] = rolled[:, :, :trigger]
-                left += sums[:, 0, :trigger].sum(axis=1)
-                found["paid"][:, month] += was - sums[:, 0, : LIVE + 1].sum(axis=1)
-                found["interest"][:, month] += rate * sums[:, 1, LIVE + 1]
-                found["all_interest"][:, month] += rate * sums[:, 0, LIVE + 1]
-                late[band] = sums[:, :, trigger : LIVE + 1]
-        if not late:
+    def _shares(self, month: int, region: int, band: int, rows: int, here: "_Going") -> np.ndarray:
+        """[paths, rows, 10] what of a balance in the first so many buckets is where after the month: 8 buckets, written off, instalments paid."""
+        width = rows * (LIVE + 2)
+        found, more = here.shares[:, :width], here.more[:, :width]
+        np.take(self.grid[region, band][:, :width], here.low, axis=0, out=found, mode="clip")
+        np.take(self.steps[region, band][:, :width], here.low, axis=0, out=more, mode="clip")
+        more *= here.between
+        found += more
+        stays = left_by(self.moves.falls[region, band, month])
+        stays[:, LIVE:] = 1
+        found *= stays[:rows].reshape(-1)
+        return found.reshape(-1, rows, LIVE + 2)
+
+    def _paid_for(self, month: int, region: int, here: "_Going") -> None:
+        """A month of what the pool has paid for: what it brings comes back to it."""
+        kept, off, pool = self.chances.kept, here.off[:, region], here.pool[:, region]
+        back = self.chances.after_write_off * off
+        off -= back
+        here.found["recovered"][:, month] += kept * back[:, 1]
+        if month == 0 and not pool[0].any():
             return
-        claimed = sum(one[:, 0].sum(axis=1) for one in late.values())
-        times = self._by_loan(claimed, left, self.size[region, month], rng) if chances.by_loan else None
-        if times is not None:
-            live[:, rows] *= (1 + np.divide(claimed * (1 - times), left, out=np.zeros_like(left), where=left > 0))[:, None, None]
-        for band, one in late.items():
-            one = one if times is None else one * times[:, None, None]
-            found["compensation"][:, month] += one[:, 1].sum(axis=1)
-            of_pool[:, region, band, :, trigger:] += one[:, :, :-1]
-            off[:, region] += one[:, :, -1]
-            found["written_off"][:, month] += one[:, 0, -1]
+        was = pool.sum(axis=2)
+        rolled = np.matmul(pool, self._shares(month, region, -1, LIVE, here))
+        paid = was - rolled[:, :, : LIVE + 1].sum(axis=2)
+        pool[:] = rolled[:, :, :LIVE]
+        off += rolled[:, :, LIVE]
+        here.found["recovered"][:, month] += kept * paid[:, 1]
+        here.found["paid"][:, month] += paid[:, 0]
+        here.found["written_off"][:, month] += rolled[:, 0, LIVE]
+        here.found["all_interest"][:, month] += self.exposure.annual_rate[region] / 12 * rolled[:, 0, LIVE + 1]
+
+    def _not_yet(self, month: int, region: int, rows: slice, rng, here: "_Going") -> None:
+        """A month of what the pool has not paid for: rows roll by the shares of their band, and what is late enough then is paid for."""
+        trigger, live, rate = self.chances.trigger, here.live, self.exposure.annual_rate[region] / 12
+        edges = rows.start + np.searchsorted(self.exposure.mob[rows] + month, [*self.moves.bands, np.iinfo(np.int64).max])
+        late = np.zeros((len(live), 2, LIVE + 1 - trigger))
+        left = np.zeros(len(live))
+        for band, (start, end) in enumerate(zip(edges, edges[1:])):
+            if start == end:
+                continue
+            was = live[:, start:end].sum(axis=(1, 2))
+            rolled = np.matmul(live[:, start:end], self._shares(month, region, band, trigger, here))
+            sums = np.matmul(here.weights[:, start:end], rolled)
+            live[:, start:end] = rolled[:, :, :trigger]
+            left += sums[:, 0, :trigger].sum(axis=1)
+            late += sums[:, :, trigger : LIVE + 1]
+            here.found["paid"][:, month] += was - sums[:, 0, : LIVE + 1].sum(axis=1)
+            here.found["interest"][:, month] += rate * sums[:, 1, LIVE + 1]
+            here.found["all_interest"][:, month] += rate * sums[:, 0, LIVE + 1]
+        if self.chances.by_loan:
+            claimed = late[:, 0].sum(axis=1)
+            counted = self._by_loan(claimed, left, self.size[region, month], rng)
+            live[:, rows] *= (1 + np.divide(claimed - counted, left, out=np.zeros_like(left), where=left > 0))[:, None, None]
+            late *= np.divide(counted, claimed, out=np.ones_like(claimed), where=claimed > 0)[:, None, None]
+        here.found["compensation"][:, month] += late[:, 1].sum(axis=1)
+        here.found["written_off"][:, month] += late[:, 0, -1]
+        here.pool[:, region, :, trigger:] += late[:, :, :-1]
+        here.off[:, region] += late[:, :, -1]
 
     @staticmethod
     def _by_loan(claimed: np.ndarray, left: np.ndarray, size: float, rng) -> np.ndarray:
-        """What is claimed in whole loans of a size, as a multiple of what was expected given the factors. Loans that did not fail are like
-        those that are left, and no more can fail than there are."""
+        """What is claimed in whole loans of a size, where ``claimed`` is expected given the factors. Loans that did not fail are like those
+        that are left, and no more can fail than there are."""
         if size <= 0:
-            return np.ones_like(claimed)
-        counted = np.minimum(rng.poisson(np.maximum(claimed, 0) / size) * size, claimed + left)
-        return np.divide(counted, claimed, out=np.ones_like(claimed), where=claimed > 0)
+            return claimed
+        return np.minimum(rng.poisson(np.maximum(claimed, 0) / size) * size, claimed + left)
+
+
+class _Going:
+    """Paths on their way. ``live`` [paths, rows, buckets before the trigger]; what the pool has paid for, in all and the covered part, is in
+    ``pool`` [paths, regions, 2, 8] and ``off`` [paths, regions, 2]. ``low``, ``between``: where the factors lie on the grid."""
+
+    def __init__(self, e: Exposure, trigger: int, months: int, paths: int, withdrawn: float) -> None:
+        names = ("compensation", "recovered", "interest", "balance", "paid", "written_off", "all_interest")
+        self.found = {name: np.zeros((paths, months)) for name in names}
+        drawn, regions = e.mob >= 0, len(e.covered)
+        part = np.stack([np.ones(regions), e.covered], axis=1)
+        self.live = np.zeros((paths, len(e.mob), trigger))
+        self.live[:] = e.balance[:, :trigger] * drawn[:, None]
+        self.pool, self.off = np.zeros((paths, regions, 2, LIVE)), np.zeros((paths, regions, 2))
+        self.pool[:] = e.compensated[:, None] * part[:, :, None]
+        self.off[:] = e.written_off[:, None] * part
+        late = np.zeros((regions, LIVE))
+        np.add.at(late, e.region, e.balance * drawn[:, None])
+        late[:, :trigger] = 0  # what is later than that and nobody has paid for is paid for first
+        self.pool += late[:, None] * part[:, :, None]
+        self.found["compensation"][:, 0] = (late.sum(axis=1) * e.covered).sum()
+        self.weights = np.stack([np.ones(len(e.mob)), e.covered[e.region] * np.where(drawn, 1, 1 - withdrawn)])
+        self.shares, self.more = (np.empty((paths, LIVE * (LIVE + 2))) for _ in range(2))
 
 
 def chunks(stresses: list[Stress], paths: int) -> list[tuple[Stress, int, int]]:
