@@ -190,7 +190,7 @@ def _falls_due(due: dict[str, np.ndarray], reserve: Reserve, months: int) -> np.
             np.add.at(falls, (place[now], of[now], number - 1), due["fen"][now])
             ahead = drawn & ((month >= number) | (month == 0))
             np.add.at(to_come, (place[ahead], of[ahead], number - 1), due["fen"][ahead])
-    return np.divide(falls, to_come, out=np.zeros_like(falls), where=to_come > 0)
+    return np.divide(falls, to_come, out=np.ones_like(falls), where=to_come > 0)  # after the last instalment all that is left is due
 
 
 def _fell(counted: dict[str, np.ndarray], weighs: np.ndarray, reserve: Reserve, months: int) -> np.ndarray:

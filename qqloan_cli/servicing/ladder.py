@@ -1,6 +1,6 @@
 """The liquidity ladder of a book: by source of funds and band of days, what is to come in, what goes out, and the gap.
 
-Seen from the lender's till: in comes what borrowers pay on a source's part of their loans; out goes what is drawn of it, what the source
+Seen from the lender's till: in comes what borrowers pay on a source's part of their loans, principal and interest; out goes what is drawn of it, what the source
 wants back, and what the pool is to have for it. What overdue instalments bring is expected, but none of it is contractual: they were due
 before. What a source wants back in a month leaves on the month's first day; contributions leave on its last.
 """

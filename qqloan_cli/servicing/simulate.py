@@ -83,8 +83,10 @@ def conditioned(shares: np.ndarray, z: np.ndarray, correlation: float) -> np.nda
 
 
 def left_by(falls: float) -> np.ndarray:
-    """[8, 10] of a balance, by bucket before and after: who goes from i to j instalments behind paid 1 + i - j of them; in M6+ nobody pays."""
-    return np.clip(1 - _PAYS * falls, 0, 1)
+    """[8, 10] of a balance, by bucket before and after: who goes from i to j instalments behind paid 1 + i - j of them; in M6+ nobody pays.
+    ``falls``: an instalment's part of a balance that is not late; of one i behind, which is so much larger, it is less."""
+    behind = np.arange(LIVE)[:, None]
+    return np.clip(1 - _PAYS * (falls / (1 + behind * falls)), 0, 1)
 
 
 _PAYS = np.zeros((LIVE, LIVE + 2))
@@ -104,7 +106,8 @@ class Paths:
         grid[..., PAID], grid[..., WRITTEN_OFF] = grid[..., WRITTEN_OFF], instalments  # as _roll wants them: 8 buckets, written off, instalments paid
         self.grid = grid.reshape(*grid.shape[:3], -1)
         self.steps = np.diff(self.grid, axis=2)
-        self.size = exposure.loan_fen[:, None] * np.concatenate([np.ones((len(exposure.covered), 1)), np.cumprod(1 - moves.falls[:, -1], axis=1)], axis=1)
+        on_time = np.cumprod(np.where(moves.falls[:, -1] < 1, 1 - moves.falls[:, -1], 1), axis=1)  # who is late then still owes the last instalment
+        self.size = exposure.loan_fen[:, None] * np.concatenate([np.ones((len(on_time), chances.trigger + 1)), on_time], axis=1)  # a loan that late is as large as it was then
 
     def factors(self, stress: Stress, chunk: int, paths: int) -> tuple[np.ndarray, np.random.Generator]:
         """[months, regions, paths], and the stream that they were the first of."""
@@ -207,10 +210,10 @@ class Paths:
     @staticmethod
     def _by_loan(claimed: np.ndarray, left: np.ndarray, size: float, rng) -> np.ndarray:
         """What is claimed in whole loans of a size, where ``claimed`` is expected given the factors. Loans that did not fail are like those
-        that are left, and no more can fail than there are."""
+        that are left, and no more can fail than there are; where none are left it is as expected."""
         if size <= 0:
             return claimed
-        return np.minimum(rng.poisson(np.maximum(claimed, 0) / size) * size, claimed + left)
+        return np.where(left > 0, np.minimum(rng.poisson(np.maximum(claimed, 0) / size) * size, claimed + left), claimed)
 
 
 class _Going:
