@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -11,17 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from book_of import CONFIGS, DAY, book, close, events, loan, post
+from book_of import CONFIGS, DAY, book, close, events, loan, post, state
 from conftest import call, done
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
 from qqloan_cli.engine.session import connect
+from qqloan_cli.errors import ConfigError, QqloanError
 from qqloan_cli.policy.reserve import LIVE, STATES, load_reserve
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.cells import month_ends_after
-from qqloan_cli.servicing.pool import balance, history
+from qqloan_cli.servicing.pool import balance, history, policies
+from qqloan_cli.servicing.reserve import Asked, project
 from qqloan_cli.servicing.simulate import Chances, Exposure, Moves, Paths, Stress, at_least, conditioned, needed
 
 PRIOR = np.array(load_reserve(CONFIGS).prior.matrix)
@@ -216,8 +219,8 @@ def test_a_pools_history_is_what_went_in_and_out(small, tmp_path):
     has, months = of(root, "2024-05-31")
     assert [row["month"].isoformat() for row in months] == ["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"]
     assert months[0]["contributed_of_drawn_fen"] == 3 * 840  # 1 % of 70 % of 1200, three times
-    assert [row["contributed_of_interest_fen"] for row in months] == [0, 252, 252, 126, 252]  # 15 % of 70 % of 12 for every instalment paid
-    assert has == months[-1]["closing_fen"] == opening + 3 * 840 + 882
+    assert [row["contributed_of_interest_fen"] for row in months] == [0, 252, 252, 126, 378]  # 15 % of 70 % of 12 for every instalment's; late pays April's and May's at once
+    assert has == months[-1]["closing_fen"] == opening + 3 * 840 + 1_008
     assert all(a["closing_fen"] == b["opening_fen"] for a, b in zip(months, months[1:]))
     assert of(root, "2024-03-31")[0] == months[2]["closing_fen"]
     compensated(root, [
@@ -255,8 +258,9 @@ def test_a_book_on_the_command_line(small, tmp_path):
     rows = {row["scenario"]: row for row in json.loads(said.out)["rows"]}
     assert list(rows) == ["baseline", "downturn", "funding_run", "regional_shock"]
     base = rows["baseline"]
-    assert (base["at"], base["loans"], base["pool_fen"]) == ("2024-05-31", 3, 5_000_000_000 + 3 * 840 + 882)
-    assert base["outstanding_fen"] == 40_000 + 60_000 + 120_000 and base["covered_fen"] == round(0.7 * 220_000)
+    assert (base["at"], base["loans"], base["pool_fen"]) == ("2024-05-31", 3, 5_000_000_000 + 3 * 840 + 1_008)
+    left = sum(row["principal_fen"] for row in state(small, "2024-05-31").values())
+    assert base["outstanding_fen"] == left and base["covered_fen"] == round(0.7 * left)
     assert base["expected_loss_fen"] < rows["downturn"]["expected_loss_fen"]
     assert base["expected_loss_fen"] >= 0.9 * 84_000 * 0.5  # the one that never paid is 111 days late: the pool pays for it first
     assert "reserve-prior" in said.err and "reserve-assumed" in said.err
@@ -280,8 +284,9 @@ def test_the_ladder_adds_up(small):
     assert whole["contractual_in_fen"] == 3 * 21_200 and whole["drawn_out_fen"] == 120_000
     assert of_["baseline", "coast_bank", "8-30 days"]["drawn_out_fen"] == 84_000 and of_["funding_run", "coast_bank", "8-30 days"]["drawn_out_fen"] == 0
     assert of_["funding_run", "own", "8-30 days"]["drawn_out_fen"] == 120_000
-    # a tenth of what stands of the coast bank's part of 2200 leaves on the first day
-    assert of_["funding_run", "coast_bank", "next day"]["run_off_out_fen"] == 15_400 and of_["baseline", "all", "next day"]["run_off_out_fen"] == 0
+    # a tenth of what stands of the coast bank's part leaves on the first day
+    left = sum(row["principal_fen"] for row in state(small, "2024-05-31").values())
+    assert abs(of_["funding_run", "coast_bank", "next day"]["run_off_out_fen"] - left * 0.07) <= 1 and of_["baseline", "all", "next day"]["run_off_out_fen"] == 0
     for scenario in ("baseline", "funding_run"):
         for band in bands:
             parts = [of_[scenario, source, band] for source in ("coast_bank", "own")]
@@ -347,7 +352,7 @@ def test_shares_are_the_panels_own_where_there_are_enough_of_them(panel):
 
 def test_the_same_seed_is_the_same_bytes_and_another_is_within_its_error(panel):
     path, _ = panel
-    asks = ("reserve", "--panel", path, "--paths", 2500, "--format", "json", "--quiet")
+    asks = ("reserve", "--panel", path, "--paths", 1600, "--scenario", "baseline", "--scenario", "downturn", "--scenario", "funding_run", "--format", "json", "--quiet")
     one = done(*asks, "--workers", 1).out
     assert one == done(*asks, "--workers", 2).out
     first, other = ({row["scenario"]: row for row in json.loads(text)["rows"]} for text in (one, done(*asks, "--seed", 2).out))
@@ -357,14 +362,16 @@ def test_the_same_seed_is_the_same_bytes_and_another_is_within_its_error(panel):
         assert abs(first[name]["expected_loss_fen"] - other[name]["expected_loss_fen"]) < 4 * error
         assert abs(first[name]["exhaustion"] - other[name]["exhaustion"]) < 4 * math.hypot(first[name]["exhaustion_se"], other[name]["exhaustion_se"])
     assert first["downturn"]["loss_p99_fen"] > first["baseline"]["loss_p99_fen"]
-    alone = {row["scenario"]: row for row in summary("--panel", path, "--paths", 2500, "--scenario", "downturn")}
+    alone = {row["scenario"]: row for row in summary("--panel", path, "--paths", 1600, "--scenario", "downturn")}
     assert alone["downturn"] == first["downturn"]  # whatever else is asked for
 
 
 def test_exhaustion_rises_with_stress_and_the_solved_contribution_meets_the_target(panel, tmp_path):
     path, _ = panel
-    low = {"opening = 50_000_000 ": "opening = 15_000_000 "}
-    asks = ("--panel", path, "--paths", 2000, "--target", 0.95)
+    asks = ("--panel", path, "--paths", 2000, "--target", 0.95, "--scenario", "baseline", "--scenario", "downturn")
+    [now, _] = summary(*asks)
+    opening = (now["loss_p95_fen"] + now["loss_p50_fen"]) // 200
+    low = {"opening = 50_000_000 ": f"opening = {opening} ", "of_interest = 0.1500": "of_interest = 0.0100"}
     rows = {row["scenario"]: row for row in summary(*asks, "--config", config_with(tmp_path, low))}
     base, bad = rows["baseline"], rows["downturn"]
     assert 0 < base["exhaustion"] < bad["exhaustion"]
@@ -373,7 +380,7 @@ def test_exhaustion_rises_with_stress_and_the_solved_contribution_meets_the_targ
     again = {row["scenario"]: row for row in summary(*asks, "--config", put_in)}
     assert 0.0 < again["baseline"]["exhaustion"] <= 0.05 and again["baseline"]["exhaustion"] > 0.05 - 1 / 500
     assert again["downturn"]["exhaustion"] < bad["exhaustion"]
-    more = config_with(tmp_path, {"opening = 50_000_000 ": f"opening = {-(-(1_500_000_000 + base['top_up_needed_fen']) // 100)} "}, "topped-up")
+    more = config_with(tmp_path, {**low, "opening = 50_000_000 ": f"opening = {-(-(opening * 100 + base['top_up_needed_fen']) // 100)} "}, "topped-up")
     assert {row["scenario"]: row for row in summary(*asks, "--config", more)}["baseline"]["exhaustion"] <= 0.05
 
 
@@ -395,20 +402,28 @@ def test_what_is_wrong_is_said_in_a_line(small, panel, tmp_path):
         "regions = { east = -2.0 }": "regions = { nowhere = -2.0 }", "run_off = [0.10": "run_off = [0.90", "sources = []": 'sources = ["nobody"]', 'west = ["15"': 'west = ["11", "15"',
     }
     for number, (old, new) in enumerate(bad.items()):
-        refused = call("reserve", "--panel", path, "--config", config_with(tmp_path, {old: new}, f"c{number}"))
-        assert (refused.code, refused.out, len(refused.err.strip().splitlines())) == (2, "", 1), (new, refused.err)
-        assert "reserve.toml" in refused.err
+        with pytest.raises(ConfigError) as refused:
+            policies(config_with(tmp_path, {old: new}, f"c{number}"))
+        assert refused.value.exit_code == 2 and "reserve.toml" in str(refused.value) and "\n" not in str(refused.value), new
+    refused = call("reserve", "--panel", path, "--config", tmp_path / "c0")
+    assert (refused.code, refused.out, refused.err) == (2, "", "error: config-invalid: reserve.toml: prior: Value error, moves.M0 adds up to 1.0048, not to 1 "
+                                                               f"({tmp_path}/c0/reserve.toml). qqloan config show explains the setting.\n")
     twice = tmp_path / "twice.parquet"
-    duckdb.execute(f"COPY (FROM '{path}' UNION ALL (FROM '{path}' WHERE month = DATE '2024-06-30' LIMIT 5)) TO '{twice}'")
+    duckdb.execute(f"COPY (FROM '{path}' UNION ALL (FROM '{path}' WHERE month = DATE '2024-06-30' AND status = 'current' LIMIT 5)) TO '{twice}'")
     empty = tmp_path / "empty.parquet"
     duckdb.execute(f"COPY (FROM '{path}' WHERE false) TO '{empty}'")
-    for arguments, ref, code in [
-        ((), "reserve-of-what", 2), (("--panel", path, "--view", "hope"), "view-unknown", 2), (("--panel", path, "--scenario", "rain"), "scenario-unknown", 2), (("--panel", path, "--view", "ladder"), "ladder-without-book", 2),
-        (("--panel", path, "--view", "pool"), "pool-without-book", 2), (("--book", small, "--at", "2030-01-01"), "day-not-closed", 2), (("--panel", small / "book.json"), "panel-unreadable", 3),
-        (("--panel", twice), "panel-twice", 3), (("--panel", empty), "panel-empty", 3), (("--panel", path, "--at", "2020-01-01"), "panel-empty", 3), (("--book", tmp_path), "book-not-found", 2),
+    asked = Asked(CONFIGS, None, [path], None, [], paths=10)
+    of_book = dataclasses.replace(asked, book=Book.open(small), panel=[])
+    for other, ref in [
+        (dataclasses.replace(asked, scenarios=["rain"]), "scenario-unknown"), (dataclasses.replace(of_book, at=DAY("2030-01-01")), "day-not-closed"), (dataclasses.replace(asked, panel=[small / "book.json"]), "panel-unreadable"),
+        (dataclasses.replace(asked, panel=[twice]), "panel-twice"), (dataclasses.replace(asked, panel=[empty]), "panel-empty"), (dataclasses.replace(asked, at=DAY("2020-01-01")), "panel-empty"),
     ]:
+        with pytest.raises(QqloanError) as refused:
+            project(other)
+        assert refused.value.ref == ref and refused.value.exit_code in (2, 3)
+    for arguments, ref in [((), "reserve-of-what"), (("--panel", path, "--view", "hope"), "view-unknown"), (("--panel", path, "--view", "ladder"), "ladder-without-book"), (("--panel", path, "--view", "pool"), "pool-without-book")]:
         refused = call("reserve", *arguments)
-        assert (refused.code, len(refused.err.strip().splitlines())) == (code, 1) and ref in refused.err, (arguments, refused.err)
+        assert (refused.code, refused.out, len(refused.err.strip().splitlines())) == (2, "", 1) and ref in refused.err
 
 
 def test_the_configuration_is_checked_with_the_rest(tmp_path):
