@@ -7,7 +7,7 @@ prior, the more the fewer loans they are of: n effective moves count n, the wide
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ _NEEDED = ("loan_id", "month", "dpd")
 @dataclass(frozen=True)
 class Cells:
     """``start`` is the day on which the balances stand; ``ends`` the days on which the months to come end. ``drawn_fen`` [months]: the covered
-    part of what is drawn in each. ``thin``: buckets whose own moves weigh less than the prior. ``notes``: (reference, text)."""
+    part of what is drawn in each. ``thin``: buckets whose own moves weigh less than the prior. ``moved_fen``: balances of all moves."""
 
     start: datetime.date
     ends: list[datetime.date]
@@ -37,7 +37,7 @@ class Cells:
     drawn_fen: np.ndarray
     loans: int
     thin: list[str]
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    moved_fen: float
 
     @property
     def standing_fen(self) -> float:
@@ -118,7 +118,7 @@ def look(con, reserve: Reserve, book: Book | None, start: datetime.date, months:
     drawn = np.zeros(months)
     if to_draw:
         np.add.at(drawn, to_draw["month_no"] - 1, to_draw["covered_fen"])
-    return Cells(start, ends, exposure, Moves(shares, np.array(segments.month_bands), falls), drawn, int(cells["loans"][cells["state"] < len(LIVE)].sum()), thin)
+    return Cells(start, ends, exposure, Moves(shares, np.array(segments.month_bands), falls), drawn, int(cells["loans"][cells["state"] < len(LIVE)].sum()), thin, float(counted["fen"].sum()))
 
 
 def _columns(con, query: str) -> dict[str, np.ndarray]:

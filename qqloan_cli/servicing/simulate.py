@@ -104,8 +104,8 @@ class Paths:
         grid = conditioned(moves.shares, _GRID, chances.correlation)
         instalments = np.einsum("rbgij,ij->rbgi", grid, _INSTALMENTS)
         grid[..., PAID], grid[..., WRITTEN_OFF] = grid[..., WRITTEN_OFF], instalments  # as _roll wants them: 8 buckets, written off, instalments paid
-        self.grid = grid.reshape(*grid.shape[:3], -1)
-        self.steps = np.diff(self.grid, axis=2)
+        self.grid = {rows: np.ascontiguousarray(part[..., :rows, :]).reshape(*part.shape[:3], -1) for rows, part in ((chances.trigger, grid[:, :-1]), (LIVE, grid[:, -1:]))}
+        self.steps = {rows: np.diff(part, axis=2) for rows, part in self.grid.items()}
         on_time = np.cumprod(np.where(moves.falls[:, -1] < 1, 1 - moves.falls[:, -1], 1), axis=1)  # who is late then still owes the last instalment
         self.size = exposure.loan_fen[:, None] * np.concatenate([np.ones((len(on_time), chances.trigger + 1)), on_time], axis=1)  # a loan that late is as large as it was then
 
@@ -141,7 +141,7 @@ class Paths:
                 self._not_yet(month, region, slice(first[region], first[region + 1]), rng, here)
             new = np.flatnonzero(e.mob == -(month + 1))
             here.live[:, new, 0] = e.balance[new, 0]
-            here.found["balance"][:, month] = here.live.sum(axis=(1, 2)) + here.pool[:, :, 0].sum(axis=(1, 2))
+            here.found["balance"][:, month] = _over(here.live.reshape(paths, -1)) + _over(_over(here.pool)[:, :, 0])
         states = np.zeros((paths, LIVE + 2))
         states[:, :LIVE] = here.pool[:, :, 0].sum(axis=1)
         states[:, :trigger] += here.live.sum(axis=1)
@@ -150,10 +150,9 @@ class Paths:
 
     def _shares(self, month: int, region: int, band: int, rows: int, here: "_Going") -> np.ndarray:
         """[paths, rows, 10] what of a balance in the first so many buckets is where after the month: 8 buckets, written off, instalments paid."""
-        width = rows * (LIVE + 2)
-        found, more = here.shares[:, :width], here.more[:, :width]
-        np.take(self.grid[region, band][:, :width], here.low, axis=0, out=found, mode="clip")
-        np.take(self.steps[region, band][:, :width], here.low, axis=0, out=more, mode="clip")
+        found, more = here.shares[rows]
+        np.take(self.grid[rows][region, band], here.low, axis=0, out=found, mode="clip")  # into arrays that stand, from whole ones: ten times as fast
+        np.take(self.steps[rows][region, band], here.low, axis=0, out=more, mode="clip")
         more *= here.between
         found += more
         stays = left_by(self.moves.falls[region, band, month])
@@ -169,9 +168,9 @@ class Paths:
         here.found["recovered"][:, month] += kept * back[:, 1]
         if month == 0 and not pool[0].any():
             return
-        was = pool.sum(axis=2)
+        was = _over(pool)
         rolled = np.matmul(pool, self._shares(month, region, -1, LIVE, here))
-        paid = was - rolled[:, :, : LIVE + 1].sum(axis=2)
+        paid = was - _over(rolled[:, :, : LIVE + 1])
         pool[:] = rolled[:, :, :LIVE]
         off += rolled[:, :, LIVE]
         here.found["recovered"][:, month] += kept * paid[:, 1]
@@ -182,27 +181,31 @@ class Paths:
     def _not_yet(self, month: int, region: int, rows: slice, rng, here: "_Going") -> None:
         """A month of what the pool has not paid for: rows roll by the shares of their band, and what is late enough then is paid for."""
         trigger, live, rate = self.chances.trigger, here.live, self.exposure.annual_rate[region] / 12
-        edges = rows.start + np.searchsorted(self.exposure.mob[rows] + month, [*self.moves.bands, np.iinfo(np.int64).max])
+        edges = np.minimum(rows.start + np.searchsorted(self.exposure.mob[rows] + month, [*self.moves.bands, np.iinfo(np.int64).max]), here.ends[region])
         late = np.zeros((len(live), 2, LIVE + 1 - trigger))
         left = np.zeros(len(live))
         for band, (start, end) in enumerate(zip(edges, edges[1:])):
             if start == end:
                 continue
-            was = live[:, start:end].sum(axis=(1, 2))
-            rolled = np.matmul(live[:, start:end], self._shares(month, region, band, trigger, here))
-            sums = np.matmul(here.weights[:, start:end], rolled)
-            live[:, start:end] = rolled[:, :, :trigger]
-            left += sums[:, 0, :trigger].sum(axis=1)
+            if band == len(self.moves.bands) - 1 and end - start > 1 and (here.weights[:, start:end] == here.weights[:, start : start + 1]).all():
+                live[:, start] = live[:, start:end].sum(axis=1)  # who is that old rolls alike from now on
+                live[:, start + 1 : end] = 0
+                here.ends[region] = end = start + 1
+            stands = np.matmul(here.weights[:, start:end], live[:, start:end])  # in all, and the covered part
+            shares = self._shares(month, region, band, trigger, here)
+            live[:, start:end] = np.matmul(live[:, start:end], shares[:, :, :trigger])
+            sums = np.matmul(stands, shares)
+            left += _over(sums[:, 0, :trigger])
             late += sums[:, :, trigger : LIVE + 1]
-            here.found["paid"][:, month] += was - sums[:, 0, : LIVE + 1].sum(axis=1)
+            here.found["paid"][:, month] += _over(stands[:, 0]) - _over(sums[:, 0, : LIVE + 1])
             here.found["interest"][:, month] += rate * sums[:, 1, LIVE + 1]
             here.found["all_interest"][:, month] += rate * sums[:, 0, LIVE + 1]
         if self.chances.by_loan:
-            claimed = late[:, 0].sum(axis=1)
+            claimed = _over(late[:, 0])
             counted = self._by_loan(claimed, left, self.size[region, month], rng)
-            live[:, rows] *= (1 + np.divide(claimed - counted, left, out=np.zeros_like(left), where=left > 0))[:, None, None]
+            live[:, rows.start : here.ends[region]] *= (1 + np.divide(claimed - counted, left, out=np.zeros_like(left), where=left > 0))[:, None, None]
             late *= np.divide(counted, claimed, out=np.ones_like(claimed), where=claimed > 0)[:, None, None]
-        here.found["compensation"][:, month] += late[:, 1].sum(axis=1)
+        here.found["compensation"][:, month] += _over(late[:, 1])
         here.found["written_off"][:, month] += late[:, 0, -1]
         here.pool[:, region, :, trigger:] += late[:, :, :-1]
         here.off[:, region] += late[:, :, -1]
@@ -235,8 +238,14 @@ class _Going:
         late[:, :trigger] = 0  # what is later than that and nobody has paid for is paid for first
         self.pool += late[:, None] * part[:, :, None]
         self.found["compensation"][:, 0] = (late.sum(axis=1) * e.covered).sum()
+        self.ends = np.searchsorted(e.region, np.arange(regions), side="right")  # of each region's rows
         self.weights = np.stack([np.ones(len(e.mob)), e.covered[e.region] * np.where(drawn, 1, 1 - withdrawn)])
-        self.shares, self.more = (np.empty((paths, LIVE * (LIVE + 2))) for _ in range(2))
+        self.shares = {rows: np.empty((2, paths, rows * (LIVE + 2))) for rows in (trigger, LIVE)}
+
+
+def _over(values: np.ndarray) -> np.ndarray:
+    """Sums over the last, short axis; a product is several times as fast."""
+    return values @ np.ones(values.shape[-1])
 
 
 def chunks(stresses: list[Stress], paths: int) -> list[tuple[Stress, int, int]]:
