@@ -112,7 +112,8 @@ class Prior(Known):
 
 
 class Factor(Known):
-    correlation: Annotated[float, Field(ge=0, lt=1)]
+    correlation: Annotated[float, Field(ge=0, le=0.5)]
+    over: Literal["year", "month"]
     between_regions: Annotated[float, Field(ge=0, le=1)]
     persistence: Annotated[float, Field(ge=0, lt=1)]
 

@@ -28,12 +28,13 @@ _NEEDED = ("loan_id", "month", "dpd")
 @dataclass(frozen=True)
 class Cells:
     """``start`` is the day on which the balances stand; ``ends`` the days on which the months to come end. ``drawn_fen`` [months]: the covered
-    part of what is drawn in each. ``thin``: buckets whose own moves weigh less than the prior. ``moved_fen``: balances of all moves."""
+    part of what is drawn in each. ``whole`` [8, 10]: shares of the book's moves in all. ``thin``: buckets whose own moves weigh less than the prior. ``moved_fen``: balances of all moves."""
 
     start: datetime.date
     ends: list[datetime.date]
     exposure: Exposure
     moves: Moves
+    whole: np.ndarray
     drawn_fen: np.ndarray
     loans: int
     thin: list[str]
@@ -110,7 +111,7 @@ def look(con, reserve: Reserve, book: Book | None, start: datetime.date, months:
         con.register("rungs", pa.table({"rung": pa.array(range(len(RUNGS)), pa.int64()), "day": pa.array([day for _, day in RUNGS], pa.int64())}))
         con.execute((_HERE / "contracted.sql").read_text(encoding="utf-8"))
     counted = _columns(con, "SELECT * FROM moves ORDER BY ALL")
-    shares, thin, weighs = _shares(counted, reserve)
+    shares, whole, thin, weighs = _shares(counted, reserve)
     cells = _columns(con, "SELECT * FROM cells ORDER BY ALL")
     to_draw = _columns(con, "SELECT * FROM to_draw ORDER BY ALL") if book else None
     exposure = _exposure(cells, to_draw, len(names))
@@ -118,7 +119,7 @@ def look(con, reserve: Reserve, book: Book | None, start: datetime.date, months:
     drawn = np.zeros(months)
     if to_draw:
         np.add.at(drawn, to_draw["month_no"] - 1, to_draw["covered_fen"])
-    return Cells(start, ends, exposure, Moves(shares, np.array(segments.month_bands), falls), drawn, int(cells["loans"][cells["state"] < len(LIVE)].sum()), thin, float(counted["fen"].sum()))
+    return Cells(start, ends, exposure, Moves(shares, np.array(segments.month_bands), falls), whole, drawn, int(cells["loans"][cells["state"] < len(LIVE)].sum()), thin, float(counted["fen"].sum()))
 
 
 def _columns(con, query: str) -> dict[str, np.ndarray]:
@@ -126,8 +127,8 @@ def _columns(con, query: str) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
-def _shares(counted: dict[str, np.ndarray], reserve: Reserve) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """[regions, bands + 1, 8, 10] shares, the last of a region's whole; the buckets that the prior decides; effective moves [bands] from M0."""
+def _shares(counted: dict[str, np.ndarray], reserve: Reserve) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
+    """[regions, bands + 1, 8, 10] shares, the last of a region's whole; [8, 10] the book's; the buckets that the prior decides; effective moves [bands] from M0."""
     regions, bands, live = len(reserve.segments.names), len(reserve.segments.month_bands), len(LIVE)
     fen, squares = np.zeros((regions, bands + 1, live, len(STATES))), np.zeros((regions, bands + 1, live))
     for band in (counted["band"], np.full(len(counted["band"]), bands)):
@@ -140,7 +141,7 @@ def _shares(counted: dict[str, np.ndarray], reserve: Reserve) -> tuple[np.ndarra
     own = np.array([[_of(segment) for segment in region] for region in fen])
     shares = _towards(own, _effective(fen.sum(axis=-1), squares), whole, reserve.estimation.segment_moves)
     thin = [name for name, n in zip(LIVE, moved) if n < reserve.estimation.prior_moves]
-    return shares, thin, _effective(fen[:, :bands, 0].sum(axis=(0, 2)), squares[:, :bands, 0].sum(axis=0))
+    return shares, whole, thin, _effective(fen[:, :bands, 0].sum(axis=(0, 2)), squares[:, :bands, 0].sum(axis=0))
 
 
 def _effective(fen: np.ndarray, squares: np.ndarray) -> np.ndarray:

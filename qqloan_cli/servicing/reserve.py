@@ -26,7 +26,7 @@ from qqloan_cli.servicing.book import Book, month_ends
 from qqloan_cli.servicing.cells import Cells, bind_panel, look
 from qqloan_cli.servicing.ladder import Due, due, ladder
 from qqloan_cli.servicing.panel import write_days
-from qqloan_cli.servicing.simulate import CHUNK, Chances, Paths, Stress, at_least, chunks, needed
+from qqloan_cli.servicing.simulate import CHUNK, Chances, Paths, Stress, at_least, chunks, monthly, needed
 
 VIEWS = ("summary", "months", "pool", "ladder")
 LOSSES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -53,7 +53,8 @@ class Asked:
 @dataclass(frozen=True)
 class Going:
     """A scenario's paths: ``compensation``, ``recovered``, ``contribution`` [paths, months] and ``interest`` that contributions are taken of, fen;
-    ``given``: contributions of what is drawn [months]; sums over the paths of ``all``'s flows [months]."""
+    ``given``: contributions of what is drawn [months]; ``mean`` [months] over the paths of the whole book's flows;
+    ``correlation`` of a month's moves."""
 
     name: str
     scenario: Scenario
@@ -64,6 +65,7 @@ class Going:
     given: np.ndarray
     of_interest: np.ndarray
     mean: dict[str, np.ndarray]
+    correlation: float
 
     @property
     def loss(self) -> np.ndarray:
@@ -137,8 +139,9 @@ def _panel(con, asked: Asked, scratch: Path) -> datetime.date:
 
 def _simulate(asked: Asked, reserve: Reserve, cells: Cells, opening: int, names: list[str]) -> list[Going]:
     factor, regions = reserve.factor, reserve.segments.names
+    of_month = monthly(factor.correlation, cells.whole, factor.persistence, reserve.cover.trigger) if factor.over == "year" else factor.correlation
     chances = Chances(
-        factor.correlation, factor.between_regions, factor.persistence, reserve.noise.loans == "poisson", reserve.cover.trigger,
+        of_month, factor.between_regions, factor.persistence, reserve.noise.loans == "poisson", reserve.cover.trigger,
         1 - float(reserve.recovery.cost), float(reserve.recovery.after_write_off))
     stresses = {name: _stress(name, reserve, regions) for name in names}
     tasks = chunks(list(stresses.values()), asked.paths)
@@ -152,7 +155,7 @@ def _simulate(asked: Asked, reserve: Reserve, cells: Cells, opening: int, names:
         whole = {what: np.concatenate([part[what] for part in of]) for what in ("compensation", "recovered", "interest")}
         mean = {what: sum(part[what] for part in of) / asked.paths for what in ("balance", "paid", "all_interest")}
         given = cells.drawn_fen * (1 - stress.withdrawn) * np.array([float(one.of_drawn) for one in agreed])
-        going.append(Going(name, reserve.scenario[name], opening, **whole, given=given, of_interest=np.array([float(one.of_interest) for one in agreed]), mean=mean))
+        going.append(Going(name, reserve.scenario[name], opening, **whole, given=given, of_interest=np.array([float(one.of_interest) for one in agreed]), mean=mean, correlation=of_month))
     return going
 
 
@@ -193,7 +196,7 @@ def _summary(found: Found, going: Going) -> dict:
     of_interest = at_least(needed(going.opening_fen, going.given + net, going.interest), found.target)
     top_up = at_least(-np.minimum(balance.min(axis=1), 0), found.target)
     return {
-        "scenario": going.name, "at": cells.start, "months": len(cells.ends), "paths": paths, "seed": found.asked.seed, "loans": cells.loans,
+        "scenario": going.name, "at": cells.start, "months": len(cells.ends), "paths": paths, "seed": found.asked.seed, "monthly_correlation": round(going.correlation, 6), "loans": cells.loans,
         "outstanding_fen": _fen(cells.standing_fen), "covered_fen": _fen(cells.covered_fen), "pool_fen": going.opening_fen,
         "compensation_fen": _fen(going.compensation.sum(axis=1).mean()), "recovered_fen": _fen(going.recovered.sum(axis=1).mean()),
         "contribution_fen": _fen(going.contribution.sum(axis=1).mean()),

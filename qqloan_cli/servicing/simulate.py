@@ -248,6 +248,38 @@ def _over(values: np.ndarray) -> np.ndarray:
     return values @ np.ones(values.shape[-1])
 
 
+def monthly(of_year: float, shares: np.ndarray, persistence: float, trigger: int, paths: int = 2_000) -> float:
+    """The correlation by which a month's moves are conditioned so that the failures of a year (what the pool would pay for in twelve months
+    of a large book that was on time) are as spread as Vasicek's with the correlation ``of_year``. Every roll of a loan on its way to failing
+    is conditioned, by factors that persist: the correlation of a year put into each of its months would spread its failures several times as
+    far. ``shares`` [8, 10]."""
+    if of_year == 0 or not (shares[0, 1:LIVE].any() or shares[0, WRITTEN_OFF]):
+        return of_year  # nothing that could be spread
+    from scipy.optimize import brentq
+
+    one = Exposure(np.zeros(1, int), np.zeros(1, int), np.eye(1, LIVE), np.zeros((1, LIVE)), np.zeros(1), np.ones(1), np.zeros(1), np.zeros(1))
+    moves = Moves(np.broadcast_to(shares, (1, 2, *shares.shape)), np.zeros(1, int), np.zeros((1, 2, 12)))
+
+    def further(correlation: float) -> float:
+        failed = Paths(one, moves, Chances(correlation, 0.0, persistence, False, trigger, 1.0, 0.0), 12, 0).run(Stress("calibration", np.zeros(1)), 0, paths)["compensation"].sum(axis=1)
+        return failed.std() - _spread(failed.mean(), of_year)
+
+    most = 0.9
+    return float(brentq(further, 0.0, most, xtol=1e-5)) if further(most) > 0 else most
+
+
+def _spread(p: float, correlation: float) -> float:
+    """The standard deviation of a large pool's share of failures (Vasicek)."""
+    from scipy.special import ndtr, ndtri
+
+    if not 0 < p < 1:
+        return 0.0
+    z, weight = np.polynomial.hermite_e.hermegauss(80)
+    given = ndtr((ndtri(p) - np.sqrt(correlation) * z) / np.sqrt(1 - correlation))
+    weight = weight / weight.sum()
+    return float(np.sqrt(max(weight @ given**2 - (weight @ given) ** 2, 0)))
+
+
 def chunks(stresses: list[Stress], paths: int) -> list[tuple[Stress, int, int]]:
     return [(stress, chunk, min(CHUNK, paths - chunk * CHUNK)) for stress in stresses for chunk in range(-(-paths // CHUNK))]
 
