@@ -287,6 +287,34 @@ def test_a_book_on_the_command_line(small, tmp_path):
     assert looked(book=small, panel=made, paths=200) == [{**row, "at": DAY(row["at"])} for row in rows.values()]
 
 
+def test_a_book_of_a_day_has_the_priors_moves(tmp_path):
+    """No month's end has been seen; two are drawn on the first day, one in the second month; there is nothing to begin with in another."""
+    dues = [(f"2024-{month:02}-10", 500, 25) for month in range(2, 10)]
+    root = book(tmp_path / "young", [loan(name, "2024-01-10", dues, region="440300", funded_by={"coast_bank": 400_000}) for name in ("a", "b")]
+                + [loan("later", "2024-02-20", [("2024-04-10", 4_000, 40)], region="210100", funded_by={"coast_bank": 400_000})])
+    close(root, "2024-01-10")
+    found = project(Asked(CONFIGS, Book.open(root), [], None, ["baseline"], paths=300))
+    assert found.cells.start == DAY("2024-01-10") and found.cells.thin == list(LIVE) and "reserve-prior" in dict(found.notes)
+    assert np.allclose(found.cells.moves.shares, PRIOR)
+    [row] = found.view("summary").to_pylist()
+    assert (row["loans"], row["outstanding_fen"]) == (2, 800_000) and row["compensation_fen"] > 0
+    months = found.view("months").to_pylist()
+    assert months[0]["month"] == DAY("2024-02-10") and months[1]["outstanding_fen"] > months[0]["outstanding_fen"]  # the later one is drawn in the second month
+    nothing = book(tmp_path / "nothing", [loan("later", "2024-02-20", [("2024-04-10", 4_000, 40)], funded_by={"coast_bank": 400_000})])
+    opened = Book.open(nothing)
+    opened.document["opened_on"] = "2024-01-10"
+    opened.save()
+    close(nothing, "2024-01-15")
+    [row] = looked(book=nothing, paths=100, scenarios=["funding_run"])
+    assert (row["loans"], row["outstanding_fen"], row["coverage_of_expected"], row["exhaustion"]) == (0, 0, None, 0)
+    assert looked("ladder", nothing, paths=100, scenarios=["baseline"])[2]["band"] == "8-30 days"
+    paid_off = book(tmp_path / "paid", [loan("a", "2024-01-10", [("2024-02-10", 500, 5)])])
+    post(paid_off, events(tmp_path / "e.csv", [{"loan_id": "a", "value_date": "2024-02-10", "amount": 505}]))
+    close(paid_off, "2024-04-30")
+    [row] = looked(book=paid_off, paths=100, scenarios=["downturn"])
+    assert (row["loans"], row["expected_loss_fen"], row["loss_p999_fen"], row["of_interest_needed"]) == (0, 0, 0, 0)
+
+
 def test_what_funders_withdraw_is_not_covered_and_brings_nothing(small):
     """1 % of 70 % of the one of 1200 that is drawn in June."""
     brought = {row["scenario"]: row["contribution_fen"] for row in looked("months", small, months=1, paths=200)}

@@ -61,8 +61,9 @@ def month_ends_after(start: datetime.date, months: int) -> list[datetime.date]:
     return found
 
 
-def bind_panel(con, paths: list[Path], at: datetime.date | None) -> datetime.date:
-    """Leaves ``panel``; returns its last month, by ``at`` where a day is given. Raises InputError where the files are no panel."""
+def bind_panel(con, paths: list[Path], at: datetime.date | None) -> datetime.date | None:
+    """Leaves ``panel``; returns its last month, by ``at`` where a day is given; None where it has none. Raises InputError where the files
+    are no panel."""
     listed = ", ".join(literal(str(path)) for path in paths)
     reader = "read_csv" if all(path.suffix.lower() == ".csv" for path in paths) else "read_parquet"
     try:
@@ -80,8 +81,6 @@ def bind_panel(con, paths: list[Path], at: datetime.date | None) -> datetime.dat
         [(start,)] = con.execute("SELECT max(month) FROM panel WHERE month <= coalesce($1::DATE, DATE '9999-12-31')", [at]).fetchall()
     except duckdb_error():
         raise InputError("panel-unreadable", "the files cannot be read", str(paths[0]), "A panel is Parquet or CSV: qqloan servicing panel writes one.") from None
-    if start is None:
-        raise InputError("panel-empty", f"no month of the panel ends by {at}" if at else "the panel has no rows", str(paths[0]), "Name a later day, or write the panel again.")
     return start
 
 

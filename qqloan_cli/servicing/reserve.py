@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.workers import each
-from qqloan_cli.errors import UsageError
+from qqloan_cli.errors import InputError, UsageError
 from qqloan_cli.policy.funding import Funding
 from qqloan_cli.policy.reserve import Reserve, Scenario
 from qqloan_cli.policy.servicing import load_servicing
@@ -122,16 +122,18 @@ def project(asked: Asked, with_ladder: bool = False) -> Found:
 
 def _panel(con, asked: Asked, scratch: Path) -> datetime.date:
     """The day on which the balances stand: the one asked for where the panel is made here, else the panel's last month by then."""
-    if asked.book is None:
-        return bind_panel(con, asked.panel, asked.at)
-    at = asked.at or asked.book.closed_to
-    if at is None:
-        raise UsageError("day-not-closed", "no day of the book is closed", "--book", f"qqloan servicing close --book {asked.book.root} --to DATE closes one.")
-    asked.book.must_be_closed(at, "--at")
+    at = asked.at
+    if asked.book is not None:
+        at = at or asked.book.closed_to
+        if at is None:
+            raise UsageError("day-not-closed", "no day of the book is closed", "--book", f"qqloan servicing close --book {asked.book.root} --to DATE closes one.")
+        asked.book.must_be_closed(at, "--at")
     if asked.panel:
-        return bind_panel(con, asked.panel, at)
-    first = datetime.date.fromisoformat(asked.book.document["opened_on"])
-    days = sorted({*month_ends(first, at), at})
+        start = bind_panel(con, asked.panel, at)
+        if start is None:
+            raise InputError("panel-empty", f"no month of the panel ends by {at}" if at else "the panel has no rows", str(asked.panel[0]), "Name a later day, or write the panel again.")
+        return start
+    days = sorted({*month_ends(datetime.date.fromisoformat(asked.book.document["opened_on"]), at), at})
     write_days(asked.book, days, scratch / "panel.parquet", asked.workers)
     bind_panel(con, [scratch / "panel.parquet"], at)
     return at

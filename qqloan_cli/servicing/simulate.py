@@ -96,6 +96,20 @@ _INSTALMENTS = _PAYS.copy()
 _INSTALMENTS[:, PAID] = 1 + np.arange(LIVE)
 
 
+def _persisting(drawn: np.ndarray, persistence: float) -> np.ndarray:
+    """Standard normals [months, ...] as an AR(1) of standard normals, in their place."""
+    for month in range(1, len(drawn)):
+        drawn[month] = persistence * drawn[month - 1] + np.sqrt(1 - persistence**2) * drawn[month]
+    return drawn
+
+
+def _place(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The point of the grid below each factor, and how far from it to the next [..., 1]."""
+    place = np.clip((z - _GRID[0]) / (_GRID[1] - _GRID[0]), 0, len(_GRID) - 1.000001)
+    low = place.astype(np.int64)
+    return low, (place - low)[..., None]
+
+
 class Paths:
     """A task is (stress, chunk, paths in it)."""
 
@@ -103,7 +117,7 @@ class Paths:
         self.exposure, self.moves, self.chances, self.months, self.seed = exposure, moves, chances, months, seed
         grid = conditioned(moves.shares, _GRID, chances.correlation)
         instalments = np.einsum("rbgij,ij->rbgi", grid, _INSTALMENTS)
-        grid[..., PAID], grid[..., WRITTEN_OFF] = grid[..., WRITTEN_OFF], instalments  # as _roll wants them: 8 buckets, written off, instalments paid
+        grid[..., PAID], grid[..., WRITTEN_OFF] = grid[..., WRITTEN_OFF], instalments  # columns from here on: 8 buckets, written off, instalments paid
         self.grid = {rows: np.ascontiguousarray(part[..., :rows, :]).reshape(*part.shape[:3], -1) for rows, part in ((chances.trigger, grid[:, :-1]), (LIVE, grid[:, -1:]))}
         self.steps = {rows: np.diff(part, axis=2) for rows, part in self.grid.items()}
         on_time = np.cumprod(np.where(moves.falls[:, -1] < 1, 1 - moves.falls[:, -1], 1), axis=1)  # who is late then still owes the last instalment
@@ -113,10 +127,7 @@ class Paths:
         """[months, regions, paths], and the stream that they were the first of."""
         name = int.from_bytes(hashlib.sha256(stress.name.encode()).digest()[:8], "big")
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, name], spawn_key=(chunk,))))
-        regions, again = len(stress.shift), self.chances.persistence
-        drawn = rng.standard_normal((self.months, regions + 1, paths))
-        for month in range(1, self.months):
-            drawn[month] = again * drawn[month - 1] + np.sqrt(1 - again**2) * drawn[month]
+        drawn = _persisting(rng.standard_normal((self.months, len(stress.shift) + 1, paths)), self.chances.persistence)
         common = np.sqrt(self.chances.between_regions) * drawn[:, :1]
         return common + np.sqrt(1 - self.chances.between_regions) * drawn[:, 1:] + stress.shift[:, None], rng
 
@@ -134,9 +145,7 @@ class Paths:
         first = np.searchsorted(e.region, np.arange(len(e.covered) + 1))
         for month in range(self.months):
             for region in range(len(e.covered)):
-                place = np.clip((z[month, region] - _GRID[0]) / (_GRID[1] - _GRID[0]), 0, len(_GRID) - 1.000001)
-                here.low = place.astype(np.int64)
-                here.between = (place - here.low)[:, None]
+                here.low, here.between = _place(z[month, region])
                 self._paid_for(month, region, here)
                 self._not_yet(month, region, slice(first[region], first[region + 1]), rng, here)
             new = np.flatnonzero(e.mob == -(month + 1))
@@ -167,7 +176,7 @@ class Paths:
         off -= back
         here.found["recovered"][:, month] += kept * back[:, 1]
         if month == 0 and not pool[0].any():
-            return
+            return  # nothing yet, on any path
         was = _over(pool)
         rolled = np.matmul(pool, self._shares(month, region, -1, LIVE, here))
         paid = was - _over(rolled[:, :, : LIVE + 1])
@@ -248,20 +257,28 @@ def _over(values: np.ndarray) -> np.ndarray:
     return values @ np.ones(values.shape[-1])
 
 
-def monthly(of_year: float, shares: np.ndarray, persistence: float, trigger: int, paths: int = 2_000) -> float:
+def monthly(of_year: float, shares: np.ndarray, persistence: float, trigger: int, paths: int = 4_000) -> float:
     """The correlation by which a month's moves are conditioned so that the failures of a year (what the pool would pay for in twelve months
     of a large book that was on time) are as spread as Vasicek's with the correlation ``of_year``. Every roll of a loan on its way to failing
     is conditioned, by factors that persist: the correlation of a year put into each of its months would spread its failures several times as
     far. ``shares`` [8, 10]."""
-    if of_year == 0 or not (shares[0, 1:LIVE].any() or shares[0, WRITTEN_OFF]):
-        return of_year  # nothing that could be spread
     from scipy.optimize import brentq
 
-    one = Exposure(np.zeros(1, int), np.zeros(1, int), np.eye(1, LIVE), np.zeros((1, LIVE)), np.zeros(1), np.ones(1), np.zeros(1), np.zeros(1))
-    moves = Moves(np.broadcast_to(shares, (1, 2, *shares.shape)), np.zeros(1, int), np.zeros((1, 2, 12)))
+    rows = shares[:trigger]
+    if of_year == 0 or not (rows[:, trigger:LIVE].any() or rows[:, WRITTEN_OFF].any()):
+        return of_year  # nothing that could be spread
+    low, between = _place(_persisting(np.random.Generator(np.random.Philox(0)).standard_normal((12, paths)), persistence))
 
     def further(correlation: float) -> float:
-        failed = Paths(one, moves, Chances(correlation, 0.0, persistence, False, trigger, 1.0, 0.0), 12, 0).run(Stress("calibration", np.zeros(1)), 0, paths)["compensation"].sum(axis=1)
+        given = conditioned(rows, _GRID, correlation)
+        grid, good = given[..., :trigger], given[..., PAID]  # who is in none of these buckets has failed, or paid
+        live, failed = np.eye(1, trigger) + np.zeros((paths, 1)), np.zeros(paths)
+        for at, part in zip(low, between):
+            stays = (1 - part)[:, :, None] * grid[at] + part[:, :, None] * grid[at + 1]
+            paid = (1 - part) * good[at] + part * good[at + 1]
+            rolled = np.matmul(live[:, None], stays)[:, 0]
+            failed += _over(live - live * paid) - _over(rolled)
+            live = rolled
         return failed.std() - _spread(failed.mean(), of_year)
 
     most = 0.9
