@@ -354,6 +354,25 @@ def test_the_ladder_adds_up(small):
         assert of_["baseline", "all", "over 360 days"]["cumulative_fen"] > of_["downturn", "all", "over 360 days"]["cumulative_fen"], name
 
 
+def test_where_everybody_pays_what_is_expected_is_what_was_agreed(tmp_path):
+    """1200 at one per cent a month in six equal parts of principal, 3000 in three, of two sources, nobody ever late."""
+    def agreed(fen: int, parts: int, day: int) -> list[tuple]:
+        return [(f"2024-{month + 2:02}-{day:02}", fen / parts, fen * (parts - month) / parts / 100) for month in range(parts)]
+
+    root = book(tmp_path / "b", [
+        loan("six", "2024-01-10", agreed(1_200, 6, 10), region="440300", funded_by={"own": 36_000, "coast_bank": 84_000}),
+        loan("three", "2024-01-10", agreed(3_000, 3, 5), region="440300", funded_by={"own": 300_000}),
+    ])
+    close(root, "2024-01-31")
+    config = config_with(tmp_path, {"M0 = { paid = 0.0552, M0 = 0.9240, M1 = 0.0204, M2 = 0.0003, M5 = 0.0001 }": "M0 = { M0 = 1 }"})
+    rows = looked("ladder", root, config=config, paths=20, scenarios=["baseline"])
+    assert sum(row["contractual_in_fen"] for row in rows if row["source"] == "all") == 420_000 + 4_200 + 6_000
+    for row in rows:
+        assert abs(row["expected_in_fen"] - row["contractual_in_fen"]) <= 2, row
+    # 70 % of 200 + 12 on 10 February, of 200 + 10 and 200 + 8 by the 90th day (30 April), of the last three by the 180th (29 July)
+    assert [row["contractual_in_fen"] for row in rows if row["source"] == "coast_bank"] == [0, 0, 14_840, 29_260, 42_840, 0, 0]
+
+
 # --- a panel of some size ---
 
 

@@ -32,8 +32,8 @@ def due(con, settlement: Settlement) -> dict[str, list[tuple]]:
 
 @dataclass(frozen=True)
 class Due:
-    """``principal`` and ``interest`` [sources, rungs, months + 1]: month 0 is after the last one looked at. ``drawn`` [sources, rungs];
-    ``stands`` [sources] is outstanding now; ``own``, ``covered``: which sources are."""
+    """``rows``: (source, rung, month, principal, interest) to come, month 0 after the last one looked at. ``drawn`` [sources, rungs] is to be
+    drawn; ``stands`` [sources] is outstanding now; ``own``, ``covered``: which sources are."""
 
     sources: list[str]
     rows: list[tuple]
