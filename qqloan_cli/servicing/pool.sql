@@ -23,7 +23,10 @@ SELECT loan_id, min(value_date) AS since, CAST(sum(amount_fen) AS BIGINT) AS com
 
 CREATE OR REPLACE TEMP TABLE pool_moves AS
 WITH
-covered_entries AS (SELECT * FROM ledger JOIN covered USING (loan_id) WHERE posted_at <= getvariable('upto')),
+covered_entries AS (  -- what a compensation itself books is neither interest nor a recovery
+  SELECT * FROM ledger JOIN covered USING (loan_id)
+  WHERE posted_at <= getvariable('upto') AND event_id NOT IN (SELECT event_id FROM events WHERE kind = 'compensation')
+),
 kinds AS (  -- of the event as such: what is booked anew of it may touch two accounts alone
   SELECT loan_id, event_id, bool_or(account IN ('cash', 'advance')) AS money, bool_or(account = 'written_off') AS lost FROM covered_entries GROUP BY ALL
 ),
@@ -44,7 +47,7 @@ contributed AS (
 ),
 brought AS (  -- since the pool paid, by then
   SELECT loan_id, day, compensated_fen,
-    sum(sum(principal * covered_ppm / 1000000)) OVER (PARTITION BY loan_id ORDER BY day) AS fen
+    sum(sum(principal * covered_ppm)) OVER (PARTITION BY loan_id ORDER BY day) / 1000000 AS fen
   FROM booked JOIN compensated USING (loan_id)
   WHERE day > since
   GROUP BY loan_id, day, compensated_fen

@@ -1,7 +1,8 @@
 """Many ways that a book may go: balances roll from bucket to bucket, month by month, under factors that move all loans of a region together.
 
 A path draws a factor for each region and month: sqrt(between) x the common one + sqrt(1 - between) x the region's own, each an AR(1) with
-standard normal margins, so that every month by itself has the shares that were measured (CreditMetrics, Vasicek). The shares given a
+standard normal margins, so that every month by itself has the shares that were measured (CreditMetrics, Vasicek); of several months, whose
+factors hang together, more go all the way on average than the power of the matrix says. The shares given a
 factor are worked out once for a grid of factors, and a path's are read between two of its points. Loans of a region that are equally long
 on book are one row of balances. Once the pool has paid for a balance it goes on by itself: what it brings is a recovery.
 
