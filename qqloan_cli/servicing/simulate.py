@@ -12,6 +12,7 @@ scenario and place: workers change no byte.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -253,6 +254,13 @@ class _Going:
         self.shares = {rows: np.empty((2, paths, rows * (LIVE + 2))) for rows in (trigger, LIVE)}
 
 
+@functools.cache
+def _normal() -> tuple[np.ndarray, np.ndarray]:
+    """Points of a standard normal and their weights (Gauss and Hermite)."""
+    z, weight = np.polynomial.hermite_e.hermegauss(80)
+    return z, weight / weight.sum()
+
+
 def _over(values: np.ndarray) -> np.ndarray:
     """Sums over the last, short axis; a product is several times as fast."""
     return values @ np.ones(values.shape[-1])
@@ -292,9 +300,8 @@ def _spread(p: float, correlation: float) -> float:
 
     if not 0 < p < 1:
         return 0.0
-    z, weight = np.polynomial.hermite_e.hermegauss(80)
+    z, weight = _normal()
     given = ndtr((ndtri(p) - np.sqrt(correlation) * z) / np.sqrt(1 - correlation))
-    weight = weight / weight.sum()
     return float(np.sqrt(max(weight @ given**2 - (weight @ given) ** 2, 0)))
 
 
