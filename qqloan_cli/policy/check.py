@@ -16,6 +16,7 @@ from qqloan_cli.policy.price import load_price
 from qqloan_cli.policy.products import load_lender, load_products
 from qqloan_cli.policy.reasons import load_reasons
 from qqloan_cli.policy.regulation import load_regulation
+from qqloan_cli.policy.reserve import load_reserve
 from qqloan_cli.policy.retention import load_retention
 from qqloan_cli.policy.review import load_review
 from qqloan_cli.policy.rules import load_rules
@@ -29,7 +30,7 @@ LOADERS: tuple[tuple[str, Callable], ...] = (
     ("products.toml", load_products), ("lender.toml", load_lender), ("verify.toml", load_verify), ("income.toml", load_income),
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
-    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("reserve.toml", load_reserve), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 
@@ -46,6 +47,8 @@ def check(config_dir: Path) -> list[dict]:
     if products and loaded["funding.toml"]:
         named = {product for source in loaded["funding.toml"].sources.values() for product in source.products or []}
         _say(rows, "products that funding.toml names", named <= set(products), f"unknown: {', '.join(sorted(named - set(products)))}")
+    if loaded["reserve.toml"] and loaded["funding.toml"]:
+        _try(rows, "sources that reserve.toml names", lambda: load_reserve(config_dir, loaded["funding.toml"]))
     if loaded["rules.toml"]:
         wrong = loaded["rules.toml"].check_examples()
         _say(rows, "examples of rules.toml", not wrong, "; ".join(wrong))

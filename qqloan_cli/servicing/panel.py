@@ -23,7 +23,12 @@ def write_panel(book: Book, first: datetime.date, last: datetime.date, out: Path
     ends = month_ends(first, last)
     if not ends:
         raise UsageError("no-month", f"no month ends from {first} to {last}", "--from", "Name an earlier day.")
-    return as_one(book, "panel", out, workers, lambda beside: _Panel(book, ends, beside))
+    return write_days(book, ends, out, workers)
+
+
+def write_days(book: Book, days: list[datetime.date], out: Path, workers: int) -> int:
+    """The same at the end of any days, in their order; ``month`` is the day."""
+    return as_one(book, "panel", out, workers, lambda beside: _Panel(book, days, beside))
 
 
 class _Panel:
@@ -53,7 +58,7 @@ class _Panel:
     def _kept(self, con, bucket: int) -> str | None:
         """SQL of the months that closes left, of loans of which nothing more was learnt since; leaves ``to_replay`` of the others. None
         where all are to be replayed."""
-        if not self.book.stands(bucket):
+        if not self.book.stands(bucket) or self.months != month_ends(self.months[0], self.months[-1]):
             return None
         paths = [self.book.root / "months" / f"{bucket:03d}-{month:%Y-%m}.parquet" for month in self.months]
         if not all(path.is_file() for path in paths):
