@@ -9,19 +9,19 @@ from qqloan_cli.errors import QqloanError
 from qqloan_cli.policy.approvers import load_approvers
 from qqloan_cli.policy.cases import load_cases
 from qqloan_cli.policy.credit import load_credit
-from qqloan_cli.policy.funding import load_funding
+from qqloan_cli.policy.funding import Funding, load_funding
 from qqloan_cli.policy.income import load_income
 from qqloan_cli.policy.limits import load_limits
 from qqloan_cli.policy.price import load_price
 from qqloan_cli.policy.products import load_lender, load_products
 from qqloan_cli.policy.reasons import load_reasons
 from qqloan_cli.policy.regulation import load_regulation
-from qqloan_cli.policy.reserve import load_reserve
+from qqloan_cli.policy.reserve import Reserve, load_reserve
 from qqloan_cli.policy.retention import load_retention
 from qqloan_cli.policy.review import load_review
 from qqloan_cli.policy.rules import load_rules
 from qqloan_cli.policy.scale import load_scale
-from qqloan_cli.policy.servicing import load_servicing
+from qqloan_cli.policy.servicing import Compensation, load_servicing
 from qqloan_cli.policy.social import load_social
 from qqloan_cli.policy.tax import load_tax
 from qqloan_cli.policy.verify import load_verify
@@ -49,10 +49,22 @@ def check(config_dir: Path) -> list[dict]:
         _say(rows, "products that funding.toml names", named <= set(products), f"unknown: {', '.join(sorted(named - set(products)))}")
     if loaded["reserve.toml"] and loaded["funding.toml"]:
         _try(rows, "sources that reserve.toml names", lambda: load_reserve(config_dir, loaded["funding.toml"]))
+    if loaded["reserve.toml"] and loaded["funding.toml"] and loaded["servicing.toml"]:
+        _say(rows, "what reserve.toml and servicing.toml agree on", *_one_guarantee(loaded["reserve.toml"], loaded["servicing.toml"].compensation, loaded["funding.toml"]))
     if loaded["rules.toml"]:
         wrong = loaded["rules.toml"].check_examples()
         _say(rows, "examples of rules.toml", not wrong, "; ".join(wrong))
     return rows
+
+
+def _one_guarantee(reserve: Reserve, compensation: Compensation | None, funding: Funding) -> tuple[bool, str]:
+    """The pool is what compensates: the same funders, from the same lateness on, for the same share of their interest."""
+    if compensation is None:
+        return True, ""
+    pool = (sorted(reserve.cover.funders(funding)), 30 * (int(reserve.cover.from_bucket.strip("M+")) - 1) + 1, reserve.contribution[-1].of_interest)
+    agreed = (sorted(compensation.of), compensation.from_dpd, compensation.fee_of_interest)
+    differ = [f"{what}: {a} against {b}" for what, a, b in zip(("sources", "days past due", "share of interest"), pool, agreed) if a != b]
+    return not differ, "; ".join(differ)
 
 
 def _try(rows: list[dict], what: str, load: Callable):

@@ -1,31 +1,36 @@
 -- grain:    pool_moves: day, what moved, one row each; compensations: one row an event; compensated: one row a loan
 -- inputs:   ledger, loans, funded_by, events of the book; funders (source); agreed (since, of_drawn, of_interest); variables upto (a day),
 --           part (of the funders' principal), kept (of a recovery)
--- leaves:   covered (loan_id, covered_ppm), compensations, compensated (loan_id, since, compensated_fen), pool_moves (day, drawn_fen, interest_fen,
+-- leaves:   covered (loan_id, covered_ppm), passed_on, compensations, compensated (loan_id, since, until, compensated_fen), pool_moves (day, drawn_fen, interest_fen,
 --           compensation_fen, recovered_fen): whole fen, rounded once for each loan, event and day
 --
--- Contributions go by the day of posting, as statements do; compensations by their own value date. Until somebody posts an event of that
--- kind there is none. What a loan brings after that comes back to the pool, and no more than it paid.
+-- Everything goes by the day of posting, as statements do. What a loan brings after the pool paid comes back to it, and no more than it
+-- paid, until the lender buys the claim back.
 
 CREATE OR REPLACE TEMP TABLE covered AS
 SELECT loans.loan_id, CAST(round(sum(funded_by.amount_fen) * getvariable('part') * 1000000 / any_value(loans.principal_fen)) AS BIGINT) AS covered_ppm
 FROM loans JOIN funded_by USING (loan_id) SEMI JOIN funders ON funders.source = funded_by.source
 GROUP BY loans.loan_id;
 
-CREATE OR REPLACE TEMP VIEW compensations AS
-SELECT event_id, loan_id, value_date, amount_fen
-FROM events
-WHERE kind = 'compensation' AND value_date <= getvariable('upto')
-  AND event_id NOT IN (SELECT reverses FROM events WHERE kind = 'reversal' AND value_date <= getvariable('upto') AND reverses IS NOT NULL);
+-- As settle.sql has it: a claim that has passed on is not undone by a reversal that comes later, but bought back.
+CREATE OR REPLACE TEMP VIEW passed_on AS
+WITH undone AS (SELECT reverses AS event_id, min(greatest(received_on, value_date)) AS undone_on FROM events WHERE kind = 'reversal' GROUP BY reverses)
+SELECT event_id, loan_id, kind, greatest(value_date, received_on) AS day, amount_fen
+FROM events LEFT JOIN undone USING (event_id)
+WHERE kind IN ('compensation', 'buy_back') AND day <= getvariable('upto') AND coalesce(undone_on, DATE '9999-12-31') > day;
+
+CREATE OR REPLACE TEMP VIEW compensations AS SELECT * FROM passed_on WHERE kind = 'compensation';
 
 CREATE OR REPLACE TEMP TABLE compensated AS
-SELECT loan_id, min(value_date) AS since, CAST(sum(amount_fen) AS BIGINT) AS compensated_fen FROM compensations GROUP BY loan_id;
+SELECT loan_id, min(compensations.day) AS since, any_value(bought.day) AS until, CAST(sum(amount_fen) AS BIGINT) AS compensated_fen
+FROM compensations LEFT JOIN (SELECT loan_id, min(day) AS day FROM passed_on WHERE kind = 'buy_back' GROUP BY loan_id) AS bought USING (loan_id)
+GROUP BY loan_id;
 
 CREATE OR REPLACE TEMP TABLE pool_moves AS
 WITH
-covered_entries AS (  -- what a compensation itself books is neither interest nor a recovery
+covered_entries AS (
   SELECT * FROM ledger JOIN covered USING (loan_id)
-  WHERE posted_at <= getvariable('upto') AND event_id NOT IN (SELECT event_id FROM events WHERE kind = 'compensation')
+  WHERE posted_at <= getvariable('upto')
 ),
 kinds AS (  -- of the event as such: what is booked anew of it may touch two accounts alone
   SELECT loan_id, event_id, bool_or(account IN ('cash', 'advance')) AS money, bool_or(account = 'written_off') AS lost FROM covered_entries GROUP BY ALL
@@ -49,7 +54,7 @@ brought AS (  -- since the pool paid, by then
   SELECT loan_id, day, compensated_fen,
     sum(sum(principal * covered_ppm)) OVER (PARTITION BY loan_id ORDER BY day) / 1000000 AS fen
   FROM booked JOIN compensated USING (loan_id)
-  WHERE day > since
+  WHERE day >= since AND day < coalesce(until, DATE '9999-12-31')
   GROUP BY loan_id, day, compensated_fen
 ),
 came_back AS (
@@ -59,7 +64,8 @@ came_back AS (
 ),
 each AS (
   SELECT day, drawn_fen, interest_fen, 0 AS compensation_fen, 0 AS recovered_fen FROM contributed
-  UNION ALL SELECT value_date, 0, 0, amount_fen, 0 FROM compensations
+  UNION ALL SELECT day, 0, 0, amount_fen, 0 FROM compensations
+  UNION ALL SELECT day, 0, 0, 0, amount_fen FROM passed_on SEMI JOIN compensated USING (loan_id) WHERE kind = 'buy_back'
   UNION ALL SELECT day, 0, 0, 0, upto_fen - before_fen FROM came_back
 )
 SELECT
