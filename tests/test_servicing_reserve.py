@@ -512,7 +512,7 @@ def test_what_is_wrong_is_said_in_a_line(small, panel, tmp_path):
             policies(config_with(tmp_path, {old: new}, f"c{number}"))
         assert refused.value.exit_code == 2 and "reserve.toml" in str(refused.value) and "\n" not in str(refused.value), new
     refused = call("reserve", "--panel", path, "--config", tmp_path / "c0")
-    assert (refused.code, refused.out, refused.err) == (2, "", "error: config-invalid: reserve.toml: prior: Value error, moves.M0 adds up to 1.0048, not to 1 "
+    assert (refused.code, refused.out, refused.err) == (2, "", "error: config-invalid: reserve.toml: prior: moves.M0 adds up to 1.0048, not to 1 "
                                                                f"({tmp_path}/c0/reserve.toml). qqloan config show explains the setting.\n")
     twice = tmp_path / "twice.parquet"
     duckdb.execute(f"COPY (FROM '{path}' UNION ALL (FROM '{path}' WHERE month = DATE '2024-06-30' AND status = 'current' LIMIT 5)) TO '{twice}'")

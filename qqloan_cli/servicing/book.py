@@ -18,6 +18,7 @@ Dates are business dates: what is posted after a day was closed is known from th
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from qqloan_cli.errors import InputError, UsageError
 
 DAY = datetime.timedelta(1)
 WORTH_SEVERAL = 5_000  # loans
+STANDING = hashlib.sha256(repr(CONTRACTS["standing"].columns).encode()).hexdigest()[:12]
 
 
 class Book:
@@ -102,8 +104,8 @@ class Book:
         return {name: self.root / "standing" / f"{bucket:03d}-{day}{more}.parquet" for name, more in (("stood", ""), ("stood_instalments", "-instalments"))}
 
     def stands(self, bucket: int) -> bool:
-        """Whether one may go on from there: no close that was killed, or an older book."""
-        return self.closed_to is not None and all(path.is_file() for path in self.standing(bucket).values())
+        """Whether one may go on from there: what stands is of the last close, and has the columns that this version reads."""
+        return self.document.get("standing") == STANDING and all(path.is_file() for path in self.standing(bucket).values())
 
     def source(self, table: str, bucket: int | None = None, since: datetime.date | None = None, aside: bool = False) -> str:
         """SQL of the rows."""

@@ -18,7 +18,7 @@ from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import UsageError
 from qqloan_cli.servicing import months
 from qqloan_cli.servicing.account import FAR, PAID, STANDS, Accounts
-from qqloan_cli.servicing.book import Book, month_ends
+from qqloan_cli.servicing.book import STANDING, Book, month_ends
 from qqloan_cli.servicing.lanes import Agreements, bind, bind_since, play
 from qqloan_cli.servicing.moves import ACCOUNTS
 
@@ -51,7 +51,7 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
     book.put_in_place(beside / "exceptions.parquet", book.root / "exceptions.parquet")
     shutil.rmtree(beside)
     told = {"from": book.today.isoformat(), "to": to.isoformat(), **counts, "exceptions": len(set(excepted))}
-    book.document["closed_to"] = to.isoformat()
+    book.document |= {"closed_to": to.isoformat(), "standing": STANDING}
     book.save()
     for path in (book.root / "standing").iterdir():
         if to.isoformat() not in path.name:
