@@ -139,8 +139,7 @@ def train(
     manifest = make(given, out, recipe, seed, as_workers(workers))
     found = manifest["measures"][MODEL]["cross_validated"]
     said.say(f"cross-validated: AUC {found['auc']:.4f} ({found['auc_low']:.4f} to {found['auc_high']:.4f}), KS {found['ks']:.4f}, ECE {found['ece']:.4f}")
-    calibration = {MODEL: _calibration(out)}
-    later = out_of_time(given, recipe, calibration, seed, as_workers(workers))
+    later = out_of_time(given, recipe, _calibration(out), seed, as_workers(workers))
     if later is None:
         said.note("no-later-time", "No figures out of time: observations lie too close together, or the latest have too few outcomes.")
     for row in later or []:

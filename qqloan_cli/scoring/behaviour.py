@@ -25,14 +25,16 @@ from qqloan_cli.scoring import measures
 from qqloan_cli.scoring.bins import place
 from qqloan_cli.scoring.calibrate import apply, probability
 from qqloan_cli.scoring.features import Feature, Features, columns_of
-from qqloan_cli.scoring.fit import Recipe
-from qqloan_cli.scoring.model import MODEL, Scorer
+from qqloan_cli.scoring.fit import Recipe, grow
+from qqloan_cli.scoring.model import Scorer
 from qqloan_cli.scoring.reasons import Reasons
 from qqloan_cli.scoring.scorecard import Scorecard, fit
 from qqloan_cli.scoring.study import Material, Study, margin
 
 HORIZON, BAD_DPD = 6, 60  # months; days past due, beyond which a line is M3
 ROUNDS, SEED = 200, 20_240_131  # of the bootstrap
+FEWEST = 10  # bad ones, earlier and later, to hold one against the other
+_HORIZON_DAYS = 181  # six months' ends are that far apart at least
 _REASONS = pa.list_(pa.string())
 
 
@@ -153,14 +155,28 @@ def material(table: pa.Table, features: Features, about: dict) -> Material:
     return Material(features, [column[known] for column in columns], bad[known], line[known], decided[known], facts, notes)
 
 
+def latest(given: Material) -> tuple[np.ndarray, np.ndarray] | None:
+    """(early, late): the last months of observation that hold a tenth of the rows and ten bad ones at least, and the rows whose outcomes were known
+    before them; None where there are no such."""
+    months = np.unique(given.decided)[::-1]
+    for month in months[:-1]:
+        late = given.decided >= month
+        early = given.decided <= month - _HORIZON_DAYS
+        if late.mean() >= 0.1 and given.bad[late].sum() >= FEWEST:
+            return (early, late) if given.bad[early].sum() >= FEWEST else None
+    return None
+
+
 def out_of_time(given: Material, recipe: Recipe, calibration: dict, seed: int, workers: int) -> list[dict] | None:
-    """Each measure with its 95 % interval on the latest observations, by a model of the earlier ones; None where no time lies between them."""
-    study = Study.of(given, recipe, seed, workers)
-    if study.late is None:
+    """Each measure with its 95 % interval on the latest observations, by a model of those whose outcomes were known by then; None where there are
+    too few."""
+    parts = latest(given)
+    if parts is None:
         return None
-    document = study.grown({MODEL: study.sample.names}, recipe, only="late")[(MODEL, "late", 0)]
-    pd = probability(apply(calibration[MODEL], margin(document, study.sample.rows(study.late))))
-    return measured(study.sample.bad[study.late], pd)
+    early, late = parts
+    sample = Study.of(given, recipe, seed, workers).sample
+    [document] = grow([sample.rows(early)], recipe, seed, workers)
+    return measured(sample.bad[late], probability(apply(calibration, margin(document, sample.rows(late)))))
 
 
 def measured(bad: np.ndarray, pd: np.ndarray) -> list[dict]:
@@ -192,14 +208,13 @@ def span(table: pa.Table) -> tuple[datetime.date, datetime.date]:
 
 
 def fit_card(given: Material, scale: Scale) -> tuple[dict, list[dict]]:
-    """The card of all observations as a document (scorecard.fit), and what one of the earlier is worth on the latest. Raises InputError where no
-    time lies between the first and the last observation."""
-    names, directions = given.features.names, given.features.directions
-    last = given.decided.max()
-    late = given.decided > np.sort(np.unique(given.decided))[-2] if len(np.unique(given.decided)) > 1 else np.zeros(len(given.bad), bool)
-    if not late.any() or min(given.bad[late].sum(), given.bad[~late].sum()) < 1:
-        raise InputError("panel-too-short", f"all outcomes are of {np.datetime64(int(last), 'D')}", hint="Bring a panel of two years at least, or one with more outcomes.")
-    earlier = Scorecard.read(fit(names, directions, [column[~late] for column in given.columns], given.bad[~late], scale))
+    """The card of all observations as a document (scorecard.fit), and what one of the earlier is worth on the latest. Raises InputError where there
+    are too few of either."""
+    names, directions, parts = given.features.names, given.features.directions, latest(given)
+    if parts is None:
+        raise InputError("panel-too-short", "no later observations are left to hold a card against", hint="Bring a panel of two years at least, or one with more outcomes.")
+    early, late = parts
+    earlier = Scorecard.read(fit(names, directions, [column[early] for column in given.columns], given.bad[early], scale))
     by_name = dict(zip(names, given.columns))
     pd = earlier.pd(earlier.score({name: by_name[name][late] for name in earlier.names}))
     return fit(names, directions, given.columns, given.bad, scale), measured(given.bad[late], pd)
