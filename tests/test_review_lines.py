@@ -316,8 +316,8 @@ _LINE = st.fixed_dictionaries({
 })
 
 
-@given(lines=st.lists(_LINE, min_size=6, max_size=12), gaps=st.lists(st.sampled_from([1, 1, 7, 31, 92, 181]), min_size=4, max_size=4), anew=st.booleans())
-@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(lines=st.lists(_LINE, min_size=6, max_size=12), gaps=st.lists(st.sampled_from([1, 1, 7, 31, 92, 181]), min_size=3, max_size=3), anew=st.booleans())
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_what_holds_of_every_night(tmp_path_factory, lines, gaps, anew):
     root = tmp_path_factory.mktemp("nights") / "b"
     due, loans, rows = dues("2026-02-10", 8), [], []
@@ -411,13 +411,13 @@ def test_a_run_opened_later_was_not_there_before(tmp_path):
 def test_workers_and_repeats_change_no_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(books, "WORTH_SEVERAL", 0)
     due = dues("2026-02-10", 6)
-    root = told(book(tmp_path / "b", [loan(f"L{n}", "2026-01-10", due) for n in range(12)], buckets=4), [row for n in range(0, 12, 2) for row in paid(f"L{n}", due, 6, n)], "2026-08-31")
+    root = told(book(tmp_path / "b", [loan(f"L{n}", "2026-01-10", due) for n in range(8)], buckets=2), [row for n in range(0, 8, 2) for row in paid(f"L{n}", due, 6, n)], "2026-08-31")
     night(root, "2026-06-30")
     found = []
-    for workers in (1, 2, 1):
+    for workers in (1, 2):
         night(root, "2026-08-31", workers=workers)
         found.append(file_of(Book.open(root), DAY("2026-08-31")).read_bytes())
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
 
 
 # --- the score ---
@@ -486,7 +486,10 @@ def test_more_or_worse_lateness_never_betters_a_score(of, trained):
 
 
 def test_the_card_on_real_accounts_is_what_its_figures_say(shared, tmp_path):
-    """credit_record: monthly statuses of 46,000 card accounts. The card stands in lines.toml; here it meets the last month of observation."""
+    """
+    credit_record: monthly statuses of 46,000 card accounts. The card stands in lines.toml; here it meets the last month of observation, with a
+    year before it and half a year after it.
+    """
     with zipfile.ZipFile(shared / "data" / "credit_record" / "credit_record.zip") as archive:
         [name] = [name for name in archive.namelist() if name.endswith(".csv")]
         archive.extract(name, tmp_path)
@@ -494,14 +497,11 @@ def test_the_card_on_real_accounts_is_what_its_figures_say(shared, tmp_path):
     duckdb.execute(f"""COPY (
         SELECT CAST(ID AS VARCHAR) AS loan_id, last_day(DATE '2020-01-01' + to_months(CAST(MONTHS_BALANCE AS INTEGER))) AS month,
           CASE STATUS WHEN 'X' THEN 0 WHEN 'C' THEN 0 ELSE CAST(STATUS AS INTEGER) * 30 + 15 END AS dpd, CASE WHEN STATUS = 'C' THEN 'paid' ELSE 'open' END AS status
-        FROM read_csv('{tmp_path / name}', all_varchar = false)) TO '{panel}'""")
-    features = behaviour.features_of(POLICY.lines)
-    seen = behaviour.observations([panel], features, 6)
-    material = behaviour.material(seen, features, {})
-    assert POLICY.lines.card.fitted_on.startswith(f"{len(material.bad):,} observations of {len(set(material.person.tolist())):,} lines") and f"{int(material.bad.sum()):,} bad" in POLICY.lines.card.fitted_on
-    last = seen.filter(pa.array([row == behaviour.span(seen)[1] for row in seen.column("month").to_pylist()]))
-    last = last.filter(last.column("bad").is_valid())
-    bad, pd = last.column("bad").to_numpy().astype(float), CARD(last).column("behaviour_pd").to_numpy()
+        FROM read_csv('{tmp_path / name}', all_varchar = false) WHERE MONTHS_BALANCE >= -18) TO '{panel}'""")
+    seen = behaviour.observations([panel], behaviour.features_of(POLICY.lines), 24)
+    known = seen.filter(seen.column("bad").is_valid())
+    bad, pd = known.column("bad").to_numpy().astype(float), CARD(known).column("behaviour_pd").to_numpy()
+    assert (len(bad), int(bad.sum())) == (15_094, 99)
     assert 0.72 < measures.auc(bad, pd) < 0.80 and 0.6 < bad.sum() / pd.sum() < 1.1
 
 
@@ -534,7 +534,7 @@ def test_every_notice_is_whole_in_both_languages(tmp_path):
     codes = {action: [rule.code for rule in POLICY.lines.rule if rule.action == action] for action in ACTIONS} | {"keep": list(SAID_BY_KEEP)}
     rows = [
         {**{column.name: None for column in CONTRACTS["line_reviews"].columns}, "line_id": f"{action}-{code}", "applicant_id": "P", "action": action, "notice": action, "reason_codes": [code],
-         "adverse": action in ADVERSE, "stopping": [], "stopped": [], "rules_unknown": [], "limit_fen": 0, "limit_before_fen": 0, "available_fen": 0,
+         "adverse": action in ADVERSE, "stopping": [], "stopped": [], "rules_unknown": [], "score_reasons": ["M-LINE-OFTEN", "M-LINE-WORST"], "limit_fen": 0, "limit_before_fen": 0, "available_fen": 0,
          "notice_values": [("line", "A1"), ("day", "2026-03-01"), ("limit_before", "1200.00"), ("limit", "1000.50"), ("available", "0.00")]}
         for action in ACTIONS for code in codes[action]
     ]
@@ -550,6 +550,7 @@ def test_every_notice_is_whole_in_both_languages(tmp_path):
         for lang in ("en", "zh"):
             assert "{" not in said[lang] and "}" not in said[lang] and POLICY.reasons[row["reason_codes"][0]].text(lang) in said[lang] 
             assert "1000.50" in said[lang] or row["action"] == "expire"
+            assert (POLICY.reasons["M-LINE-OFTEN"].text(lang) in said[lang]) == (row["reason_codes"][0] in ("LN-STOP-SCORE", "LN-CUT-SCORE", "LN-RAISE-PROVEN"))
             may = getattr(POLICY.lines.notice[row["action"]], f"may_do_{lang}")
             assert (may in said[lang]) if row["action"] in ADVERSE else may is None
 
@@ -575,12 +576,24 @@ def test_a_night_on_the_command_line(tmp_path):
     assert [row[:2] for row in duckdb.sql(f"DESCRIBE SELECT * FROM '{parquet}'").fetchall()] == [(column.name, column.type) for column in contract.columns]
     assert [name for name in (column.name for column in contract.columns if column.null == "never") if duckdb.sql(f"SELECT count(*) FROM '{parquet}' WHERE {name} IS NULL").fetchall()[0][0]] == []
     assert json.loads(done("review-lines", "facts", "--format", "json").out)["rows"][0]["name"] == "product"
-    for arguments, ref in [
-        (("--book", root, "--at", "2026-02-19"), "night-out-of-order"), (("--book", root, "--at", "2026-04-01"), "day-not-closed"), (("--book", root, "--at", "soon"), "date-wrong"),
-        (("--book", tmp_path / "none", "--at", "2026-02-20"), "book-not-found"), (("--book", root, "--at", "2026-02-21", "--events", "x.txt"), "events-not-csv"),
-        (("--book", root, "--at", "2026-02-21", "--model", CONFIGS / "model"), "model-not-of-lines"), (("train", tmp_path / "n.csv", "--out", tmp_path / "m"), "panel-lacks"),
-        (("history", "--book", root, "--to", "2026-05-31", "--out", tmp_path / "h.parquet"), "day-not-closed"), (("train", tmp_path / "no.csv", "--out", tmp_path / "m"), "panel-not-found"),
-    ]:
-        refused = call("review-lines", *arguments)
-        assert refused.code in (2, 3) and ref in refused.err and len(refused.err.strip().splitlines()) == 1, refused.err
+    refused = call("review-lines", "--book", root, "--at", "2026-02-19")
+    assert refused.code == 2 and "night-out-of-order" in refused.err and len(refused.err.strip().splitlines()) == 1
     assert sorted(path.name for path in (root / "lines").iterdir()) == ["2026-02-20.parquet"]
+
+
+def test_what_cannot_be_is_refused_in_one_line(tmp_path):
+    root = told(book(tmp_path / "b", [loan("L", "2026-01-10", dues("2026-02-10", 3))]), [], "2026-02-28")
+    (tmp_path / "p.csv").write_text("loan_id,month\nL,2026-01-31\n")
+    (tmp_path / "twice.csv").write_text("loan_id,month,dpd\nL,2026-01-31,0\nL,2026-01-30,0\n")
+    features = behaviour.features_of(POLICY.lines)
+    for refused, ref in [
+        (lambda: night(root, "2026-03-01"), "day-not-closed"), (lambda: behaviour.ByModel(CONFIGS / "model", SCALE), "model-not-of-lines"),
+        (lambda: write_history(Book.open(root), DAY("2026-01-01"), DAY("2026-03-31"), tmp_path / "h.parquet", 1, 3), "day-not-closed"),
+        (lambda: write_history(Book.open(root), DAY("2026-02-01"), DAY("2026-02-27"), tmp_path / "h.parquet", 1, 3), "no-month"),
+        (lambda: behaviour.observations([tmp_path / "p.csv"], features, 6), "panel-lacks"), (lambda: behaviour.observations([tmp_path / "twice.csv"], features, 6), "panel-twice"),
+        (lambda: behaviour.observations([root / "book.json"], features, 6), "panel-unreadable"),
+    ]:
+        with pytest.raises((UsageError, ConfigError, InputError)) as wrong:
+            refused()
+        assert wrong.value.ref == ref and "\n" not in str(wrong.value)
+    assert not (root / "lines").exists() or not list((root / "lines").iterdir())

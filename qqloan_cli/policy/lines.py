@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -260,7 +261,18 @@ class Policy:
         self.lines, self.reasons, self.version = lines, reasons, version
 
     def rules(self, day: datetime.date) -> LineRules:
-        return LineRules([rule for rule in self.lines.rule if rule.in_force(day)])
+        """Those in force on a day; days on which the same are share them."""
+        return self._of(tuple(rule.code for rule in self.lines.rule if rule.in_force(day)))
+
+    @functools.cache
+    def _of(self, codes: tuple[str, ...]) -> LineRules:
+        return LineRules([rule for rule in self.lines.rule if rule.code in codes])
+
+    @functools.cached_property
+    def by_score(self) -> list[str]:
+        """Codes of rules that ask for the behaviour score: its reasons stand beside theirs."""
+        rules = LineRules(self.lines.rule)
+        return [rule.code for rule, compiled in zip(rules.rules, rules.compiled) if {"behaviour_pd", "behaviour_score"} & set(compiled.facts)]
 
 
 def load_lines(config_dir: Path) -> Lines:

@@ -168,14 +168,18 @@ def notices(reviewed: Path, policy: Policy) -> pa.Table:
             for name in ("line", "day", "limit_before", "limit", "available"):
                 filled[lang] = f"replace({filled[lang]}, '{{{name}}}', notice_values['{name}'])"
             filled[lang] = f"replace({filled[lang]}, '{{reasons}}', because_{lang})"
+        con.execute("SET VARIABLE by_score = $1::VARCHAR[]", [policy.by_score])
         return con.sql(f"""
-            WITH changed AS (SELECT * FROM read_parquet({literal(str(reviewed))}) WHERE notice IS NOT NULL),
-            told AS (SELECT DISTINCT reason_codes, unnest(reason_codes) AS code, generate_subscripts(reason_codes, 1) AS nth FROM changed),
+            WITH changed AS (
+              SELECT * EXCLUDE (reason_codes), CASE WHEN list_has_any(reason_codes, getvariable('by_score')) THEN list_concat(reason_codes, score_reasons) ELSE reason_codes END AS codes
+              FROM read_parquet({literal(str(reviewed))}) WHERE notice IS NOT NULL
+            ),
+            told AS (SELECT codes, unnest(codes) AS code, generate_subscripts(codes, 1) AS nth FROM (SELECT DISTINCT codes FROM changed)),
             because AS (
-              SELECT reason_codes, string_agg(words.en, ' ' ORDER BY nth) AS because_en, string_agg(words.zh, '' ORDER BY nth) AS because_zh
-              FROM told JOIN words USING (code) GROUP BY reason_codes
+              SELECT codes, string_agg(words.en, ' ' ORDER BY nth) AS because_en, string_agg(words.zh, '' ORDER BY nth) AS because_zh
+              FROM told JOIN words USING (code) GROUP BY codes
             )
             SELECT line_id, applicant_id, action, adverse, {filled['en']} AS en, {filled['zh']} AS zh
-            FROM changed JOIN texts USING (notice) JOIN because USING (reason_codes) ORDER BY line_id""").to_arrow_table()
+            FROM changed JOIN texts USING (notice) JOIN because USING (codes) ORDER BY line_id""").to_arrow_table()
     finally:
         con.close()
