@@ -130,12 +130,15 @@ def test_the_configuration_is_right_and_says_where_it_is_not(tmp_path):
         assert says in str(wrong.value) and "\n" not in str(wrong.value)
 
 
-def test_a_rule_counts_from_its_day_to_its_last():
+def test_a_rule_counts_from_its_day_to_its_last(tmp_path):
     [rule] = [rule for rule in POLICY.lines.rule if rule.code == "LN-FREEZE-LATE"]
     dated = rule.model_copy(update={"from_": DAY("2026-03-01"), "to": DAY("2026-03-31")})
     assert [dated.in_force(DAY(day)) for day in ("2026-02-28", "2026-03-01", "2026-03-31", "2026-04-01")] == [False, True, True, False]
     policy = type(POLICY)(POLICY.lines.model_copy(update={"rule": [dated]}), POLICY.reasons, "x")
     assert len(policy.rules(DAY("2026-03-31")).rules) == 1 and len(policy.rules(DAY("2026-04-01")).rules) == 0
+    root = told(book(tmp_path / "b", [loan("L", "2026-01-10", dues("2026-02-10", 6))]), [], "2026-04-30")
+    assert night(root, "2026-02-28", policy)["L"]["reason_codes"] == ["LN-KEPT"]  # none is in force
+    assert night(root, "2026-03-31", policy)["L"]["reason_codes"] == ["LN-FREEZE-LATE"]
 
 
 # --- every action, the day before and on its day ---
@@ -261,6 +264,19 @@ def test_a_raise_after_six_clean_instalments_its_steps_its_pause_and_its_ceiling
     assert night(root, "2027-08-31")["L"]["reason_codes"] == ["LN-NO-ROOM"]
 
 
+def test_the_lines_of_a_borrower_are_raised_one_at_a_time_and_together_within_one_decision(tmp_path):
+    """Two of 12,000 each; 32,000 are allowed for the person, of which nine tenths: 28,800. Each alone could have 18,000."""
+    due = dues("2026-02-10", 24, 500)
+    own = {"applicant_id": "P", "line": {"limit_fen": 3_200_000}}
+    root = told(book(tmp_path / "b", [loan(name, "2026-01-10", due, **own) for name in ("A", "B")]), paid("A", due, 24) + paid("B", due, 24), "2027-12-31")
+    first = night(root, "2026-07-10")
+    assert {name: (row["action"], row["limit_fen"], row["reason_codes"]) for name, row in first.items()} == {
+        "A": ("raise", 1_440_000, ["LN-RAISE-PROVEN"]), "B": ("keep", 1_200_000, ["LN-TOO-SOON"])}
+    second = night(root, "2026-07-11")
+    assert {name: (row["action"], row["limit_fen"]) for name, row in second.items()} == {"A": ("keep", 1_440_000), "B": ("raise", 1_440_000)}
+    assert {name: (row["action"], row["reason_codes"]) for name, row in night(root, "2027-06-30").items()} == {name: ("keep", ["LN-NO-ROOM"]) for name in "AB"}
+
+
 def test_a_refresh_lowers_the_ceiling_stops_and_cuts(lender_run, tmp_path):
     fresh = tmp_path / "fresh"
     (fresh / "limit").mkdir(parents=True)
@@ -338,6 +354,8 @@ def test_what_holds_of_every_night(tmp_path_factory, lines, gaps, anew):
         assert set(found) == {f"A{n}" for n in range(len(lines))}  # one decision each
         counts = summary(file_of(Book.open(root), day)).to_pylist()
         assert sum(row["lines"] for row in counts) == len(lines) and sum(row["limit_fen"] for row in counts) == sum(row["limit_fen"] for row in found.values())
+        raised = [row["applicant_id"] for row in found.values() if row["action"] == "raise"]
+        assert len(raised) == len(set(raised))
         for name, row in found.items():
             last = before.get(name)
             assert row["action"] in ACTIONS and row["reason_codes"] and row["adverse"] == (row["action"] in ADVERSE) and (row["notice"] is None) == (row["action"] == "keep")

@@ -24,7 +24,7 @@ def night(
     notices: Annotated[Optional[Path], typer.Option("--notices", help="Write what borrowers are told, in both languages, to this file.", show_default=False)] = None,
     events: Annotated[Optional[Path], typer.Option("--events", help="Write the cancellation of every stopped tranche to this CSV file, for qqloan servicing post.", show_default=False)] = None,
     model: Annotated[Optional[Path], typer.Option("--model", help="A model of review-lines train (default: the points card of lines.toml).", show_default=False)] = None,
-    refresh: Annotated[Optional[Path], typer.Option("--refresh", metavar="RUN", help="A later run on the same applicants, whose pd and waterfall are looked at.", show_default=False)] = None,
+    refresh: Annotated[Optional[Path], typer.Option("--refresh", metavar="RUN", help="A later run on the same applicants (without --history: their own lines would count against them), whose pd and waterfall are looked at.", show_default=False)] = None,
     config: Config = None,
     workers: Workers = None,
     format: Annotated[str, typer.Option("--format", help="The summary as table, json, jsonl, csv or parquet.")] = "table",

@@ -7,7 +7,7 @@
 --
 -- One decision a line, the heaviest that a rule wants and that may be: a line that has expired stays so; a frozen one can only thaw, expire or
 -- have a tranche stopped; a limit never falls below what is outstanding and promised; nothing is eased while anything is late, or while a rule
--- that would be adverse is open for want of a value.
+-- that would be adverse is open for want of a value. A borrower's lines together are raised no further than one decision allows.
 
 CREATE OR REPLACE TEMP MACRO in_yuan(fen) AS CAST(CAST(fen AS DECIMAL(18,0)) * CAST(0.01 AS DECIMAL(3,2)) AS DECIMAL(20,2));
 CREATE OR REPLACE TEMP MACRO total(fen) AS CAST(coalesce(list_sum(fen), 0) AS BIGINT);
@@ -68,15 +68,20 @@ possible AS (
     coalesce(b.dpd, 1) = 0 AND NOT w.adverse_open                                            AS may_ease,
     least(
       (limit_before_fen * (1_000_000 + w.raise_ppm) // 1_000_000) // step_fen * step_fen,
-      least(amount_fen * getvariable('at_most_ppm') // 1_000_000, cap_fen * getvariable('share_ppm') // 1_000_000) // step_fen * step_fen
+      least(
+        amount_fen * getvariable('at_most_ppm') // 1_000_000, cap_fen * getvariable('share_ppm') // 1_000_000,
+        -- All lines of the borrower together stay within what the most generous of their decisions allows.
+        limit_before_fen + greatest(max(cap_fen) OVER borrower * getvariable('share_ppm') // 1_000_000 - sum(limit_before_fen) OVER borrower, 0)
+      ) // step_fen * step_fen
     )                                                                                        AS raise_to_fen,
     greatest((limit_before_fen * (1_000_000 - w.cut_ppm) // 1_000_000) // step_fen * step_fen, outstanding_fen + kept_fen) AS cut_to_fen,
     coalesce(getvariable('state_at') - raised_on >= getvariable('raise_pause'), true)
       AND coalesce(getvariable('state_at') - greatest(cut_on, unfrozen_on) >= getvariable('after_adverse'), true) AS raise_due,
     coalesce(getvariable('state_at') - cut_on >= getvariable('cut_pause'), true)             AS cut_due
   FROM before_night AS b JOIN answered AS a USING (line_id) LEFT JOIN in_words AS w USING (hits, unknowns)
+  WINDOW borrower AS (PARTITION BY applicant_id)
 ),
-decided AS (
+weighed AS (
   SELECT
     *,
     CASE
@@ -89,10 +94,18 @@ decided AS (
       WHEN list_contains(wanted, 'cut') THEN CASE WHEN cut_due AND cut_to_fen < limit_before_fen THEN 'cut' ELSE 'keep' END
       WHEN list_contains(wanted, 'raise') AND may_ease AND raise_due AND raise_to_fen > limit_before_fen THEN 'raise'
       ELSE 'keep'
-    END                                                                                      AS action,
+    END                                                                                      AS heaviest
+  FROM possible
+),
+decided AS (
+  SELECT
+    *,
+    -- One line of a borrower is raised in a night: the next sees what is left.
+    heaviest = 'raise' AND row_number() OVER (PARTITION BY applicant_id, heaviest ORDER BY line_id) > 1 AS waits,
+    CASE WHEN waits THEN 'keep' ELSE heaviest END                                            AS action,
     CASE WHEN list_contains(getvariable('stopped_by'), action) THEN kept_ids ELSE [] END      AS stopping,
     CASE WHEN list_contains(getvariable('stopped_by'), action) THEN 0 ELSE kept_fen END       AS undrawn_fen
-  FROM possible
+  FROM weighed
 ),
 moved AS (
   SELECT
@@ -115,8 +128,8 @@ told AS (
     list_filter([
       CASE WHEN expired_on IS NOT NULL THEN 'LN-EXPIRED' WHEN frozen_on IS NOT NULL THEN 'LN-FROZEN' END,
       CASE WHEN expired_on IS NULL AND frozen_on IS NULL AND len(open_codes) > 0 THEN 'LN-UNKNOWN' END,
-      CASE WHEN expired_on IS NULL AND frozen_on IS NULL AND (
-        (list_contains(wanted, 'cut') AND NOT cut_due AND cut_to_fen < limit_before_fen)
+      CASE WHEN expired_on IS NULL AND frozen_on IS NULL AND (waits
+        OR (list_contains(wanted, 'cut') AND NOT cut_due AND cut_to_fen < limit_before_fen)
         OR (NOT list_contains(wanted, 'cut') AND list_contains(wanted, 'raise') AND may_ease AND NOT raise_due AND raise_to_fen > limit_before_fen)) THEN 'LN-TOO-SOON' END,
       CASE WHEN expired_on IS NULL AND frozen_on IS NULL AND (
         (list_contains(wanted, 'cut') AND cut_to_fen >= limit_before_fen)
