@@ -544,6 +544,17 @@ def test_history_has_what_was_known_at_each_months_end_and_training_reads_it_as_
     assert len(read) and {row["line_id"] for row in read.to_pylist()} == {"L"}
 
 
+def test_money_that_repaid_principal_early_covers_no_later_instalment(tmp_path):
+    """Half of it is repaid on 1 March; nothing comes after that. April's end is 50 days late, though all that was paid is more than all that was due at first."""
+    due = dues("2026-02-10", 12)
+    root = book(tmp_path / "b", [loan("L", "2026-01-10", due)])
+    told(root, [*paid("L", due, 1), {"loan_id": "L", "kind": "prepayment", "value_date": "2026-03-01", "amount": 6_000}], "2026-04-30")
+    write_history(Book.open(root), DAY("2026-04-01"), DAY("2026-04-30"), tmp_path / "h.parquet", 1, 3)
+    [row] = pq.read_table(tmp_path / "h.parquet").to_pylist()
+    assert (row["dpd"], row["paid_late_share"], row["paid_early_share"], row["months_late_6m"]) == (51, 0, 0, 2)
+    assert night(root, "2026-04-30")["L"]["clean_months"] == 0
+
+
 # --- what the borrower is told ---
 
 

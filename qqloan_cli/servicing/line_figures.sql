@@ -5,7 +5,8 @@
 -- leaves:   line_figures: what stands of a line, in fen, and what the behaviour score looks at (/*lateness*/: LATENESS over d0 ... d12)
 --
 -- Money covers instalments in their order, whatever it was paid for: an instalment is covered on the day on which all that was paid is all that
--- was due by it. What falls due after a loan was agreed anew is another plan; of that, the ends of months alone say how late it was.
+-- was due by it. What falls due after a loan was agreed anew, or was repaid early in part, is another plan; of that, the ends of months alone
+-- say how late it was.
 
 CREATE OR REPLACE TEMP TABLE covered AS
 WITH
@@ -14,14 +15,14 @@ counting AS (
   FROM lanes_taken AS l JOIN loan_events AS e USING (loan_id)
   WHERE e.value_date <= getvariable('state_at') AND counts_in(l.known_from, e.value_date, e.known_from, e.known_to)
 ),
-agreed_anew AS (SELECT loan_id, min(value_date) AS anew_on FROM counting WHERE kind IN ('restructure', 're_age') GROUP BY loan_id),
+another_plan AS (SELECT loan_id, min(value_date) AS anew_on FROM counting WHERE kind IN ('restructure', 're_age', 'prepayment') GROUP BY loan_id),
 paid AS (
   SELECT loan_id, value_date AS paid_on, sum(sum(amount_fen)) OVER (PARTITION BY loan_id ORDER BY value_date) AS paid_fen
   FROM counting WHERE kind IN ('repayment', 'prepayment') GROUP BY loan_id, value_date
 ),
 fallen AS (
   SELECT loan_id, due_date, sum(principal_fen + interest_fen + fee_fen) OVER (PARTITION BY loan_id ORDER BY instalment_no) AS due_fen, anew_on
-  FROM instalments LEFT JOIN agreed_anew USING (loan_id)
+  FROM instalments LEFT JOIN another_plan USING (loan_id)
   WHERE due_date <= getvariable('state_at')
 ),
 by_instalment AS (
