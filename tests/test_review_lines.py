@@ -102,7 +102,9 @@ def test_facts_are_the_columns_that_rules_are_asked_over(tmp_path):
     con = connect(1)
     figures_of(con, Book.open(root), 0, DAY("2026-03-31"), Agreements.of(Book.open(root)), 3)
     got = {name: kind for name, kind, *_ in con.sql("DESCRIBE line_figures").fetchall()}
+    owed = con.sql("SELECT dpd, owed_fen FROM line_figures").fetchall()
     con.close()
+    assert owed == [(49, 202_000)]
     assert set(BEHAVIOUR) <= set(got) and set(LATENESS) <= set(BEHAVIOUR)
     assert {name: kind for name, kind in got.items() if name in BEHAVIOUR} == {column.name: column.type for column in CONTRACTS["line_months"].columns if column.name in BEHAVIOUR}
     from qqloan_cli.servicing import review_lines

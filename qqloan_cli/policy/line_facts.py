@@ -26,6 +26,7 @@ LINE_FACTS: tuple[F, ...] = (
     F("written_off", _TRUTH, "", "a loan of the line is written off", "state"),
     F("other_dpd", _INT, "days", "worst days past due of the borrower's other loans here; 0 where there is none", "state"),
     F("other_written_off", _TRUTH, "", "another loan of the borrower here is written off", "state"),
+    F("owed", _YUAN, "yuan", "due and unpaid: principal, interest, penalty, fees; for rules that look away from a trifle", "state"),
     F("outstanding", _YUAN, "yuan", "principal outstanding", "state"),
     F("undrawn", _YUAN, "yuan", "tranches promised, neither drawn nor stopped", "loans"),
     F("clean_months", _INT, "months", "whole months since an instalment was last late, or since the first drawdown", "state, events"),

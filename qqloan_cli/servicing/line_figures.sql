@@ -52,6 +52,7 @@ SELECT
   /*worst_past*/,
   sum(loans.principal_fen) AS drawn_fen,
   sum(least(coalesce(stated.principal_fen, loans.principal_fen), loans.principal_fen)) AS outstanding_fen,  -- interest agreed into principal takes nothing of a limit
+  CASE WHEN NOT bool_or(status = 'broken') THEN sum(owed_fen) END AS owed_fen,
   sum(advance_fen) AS advance_fen, sum(instalments_fallen) AS instalments_fallen,
   sum(re_aged + CAST(restructured_on IS NOT NULL AS INTEGER)) AS agreed_anew,
   sum(instalments) AS instalments, sum(late) AS late, sum(early) AS early
@@ -98,6 +99,7 @@ SELECT
   coalesce(written_off, false)                                                                    AS written_off,
   CAST(CASE WHEN first_drawn_on IS NULL THEN 0 ELSE delinquent_days END AS INTEGER)               AS delinquent_days,
   CAST(other_dpd AS INTEGER) AS other_dpd, other_written_off,
+  CAST(CASE WHEN first_drawn_on IS NULL THEN 0 ELSE owed_fen END AS BIGINT) AS owed_fen,
   CAST(coalesce(outstanding_fen, 0) AS BIGINT) AS outstanding_fen, promised_ids, promised_fen,
   CAST(clean_months AS INTEGER) AS clean_months, CAST(borrower_clean_months AS INTEGER) AS borrower_clean_months,
   CAST(datesub('month', greatest(opened_on, last_drawn_on, last_paid_on), getvariable('state_at')) AS INTEGER) AS months_since_use,

@@ -38,7 +38,7 @@ SELECT
   line_id, product, region, grade, decision_pd, in_yuan(monthly_income_fen) AS monthly_income, income_confidence, dti,
   CAST(expires_on - getvariable('state_at') AS INTEGER) AS days_to_expiry,
   in_yuan(limit_before_fen) AS line_limit, in_yuan(cap_fen) AS cap, frozen_on IS NOT NULL AS frozen,
-  dpd, delinquent_days, written_off, other_dpd, other_written_off, in_yuan(outstanding_fen) AS outstanding, in_yuan(kept_fen) AS undrawn,
+  dpd, delinquent_days, written_off, other_dpd, other_written_off, in_yuan(owed_fen) AS owed, in_yuan(outstanding_fen) AS outstanding, in_yuan(kept_fen) AS undrawn,
   clean_months, borrower_clean_months,
   CASE WHEN outstanding_fen > 0 OR kept_fen > 0 THEN 0 ELSE months_since_use END AS idle_months,
   instalments_fallen, months_on_book, worst_dpd_3m, worst_dpd_6m, worst_dpd_12m, months_since_late, months_late_6m, months_late_12m, months_over_30_12m, months_since_over_30,
