@@ -30,8 +30,9 @@ def loan(loan_id: str, drawn_on: str, dues: list[tuple], rate: float = 0.12, pen
     return {"loan_id": loan_id, "drawn_on": DAY(drawn_on), "dues": dues, "annual_rate_ppm": round(rate * 1e6), "penalty_rate_ppm": round(penalty * 1e6), **other}
 
 
-def book(root: Path, loans: list[dict], servicing: dict[str, str] | None = None, products: dict[str, str] | None = None, buckets: int = 1) -> Path:
-    """``servicing`` and ``products``: texts of servicing.toml and products.toml to be replaced."""
+def book(root: Path, loans: list[dict], servicing: dict[str, str] | None = None, products: dict[str, str] | None = None, buckets: int = 1, undrawn: list[dict] = ()) -> Path:
+    """``servicing`` and ``products``: texts of servicing.toml and products.toml to be replaced. Loans of one ``application_id`` are tranches of a
+    line, which may be given ``line``: columns of its own; ``undrawn``: lines of which nothing was funded."""
     first = min(one["drawn_on"] for one in loans)
     made = Book.begin(root, buckets, first)
     number, beside = made.new_folder("opens")
@@ -43,12 +44,13 @@ def book(root: Path, loans: list[dict], servicing: dict[str, str] | None = None,
             assert old in text, old
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
-    rows, dues, shares = [], [], []
+    rows, dues, shares, lines = [], [], [], {}
     for one in loans:
         principal = one.get("principal_fen", sum(fen(due[1]) for due in one["dues"]))
         bucket = bucket_of(one.get("applicant_id", one["loan_id"]), buckets)
+        lines.setdefault(one.get("application_id", one["loan_id"]), []).append({**one, "principal_fen": principal, "bucket": bucket})
         rows.append({
-            "loan_id": one["loan_id"], "application_id": one["loan_id"], "tranche_no": 1, "applicant_id": one.get("applicant_id", one["loan_id"]), "run_id": "by-hand",
+            "loan_id": one["loan_id"], "application_id": one.get("application_id", one["loan_id"]), "tranche_no": one.get("tranche_no", 1), "applicant_id": one.get("applicant_id", one["loan_id"]), "run_id": "by-hand",
             "opened_on": first, "product": one.get("product", "cash_loan"), "drawn_on": one["drawn_on"], "principal_fen": principal,
             "annual_rate_ppm": one["annual_rate_ppm"], "penalty_rate_ppm": one["penalty_rate_ppm"], "cost_cap": None, "method": one.get("method", "equal_instalment"),
             "term_months": len(one["dues"]), "region": one.get("region"), "grade": one.get("grade", "C"), "pd": one.get("pd", 0.05), "bucket": bucket,
@@ -56,8 +58,9 @@ def book(root: Path, loans: list[dict], servicing: dict[str, str] | None = None,
         for number_, due in enumerate(one["dues"], 1):
             dues.append({"loan_id": one["loan_id"], "instalment_no": number_, "due_date": DAY(due[0]), "principal_fen": fen(due[1]), "interest_fen": fen(due[2]), "fee_fen": fen(due[3]) if len(due) > 3 else 0, "bucket": bucket})
         shares += [{"loan_id": one["loan_id"], "source": source, "amount_fen": amount, "bucket": bucket} for source, amount in one.get("funded_by", {"own": principal}).items()]
+    approved = [_line(line_id, of, first) for line_id, of in lines.items()] + [{**_line(one["line_id"], [], first), **one, "bucket": bucket_of(one.get("applicant_id", one["line_id"]), buckets)} for one in undrawn]
     con = connect(1)
-    for table, content in (("loans", rows), ("instalments", dues), ("funded_by", shares)):
+    for table, content in (("loans", rows), ("instalments", dues), ("funded_by", shares), ("lines", approved)):
         con.register("given", pa.Table.from_pylist(content))
         for bucket in range(buckets):
             path = beside / table / f"{bucket:03d}.parquet"
@@ -68,6 +71,17 @@ def book(root: Path, loans: list[dict], servicing: dict[str, str] | None = None,
     made.document["opens"].append({"number": number, "run_id": "by-hand", "as_of": first.isoformat(), "opened_on": first.isoformat(), "loans": len(rows), "principal_fen": 0})
     made.save()
     return root
+
+
+def _line(line_id: str, loans: list[dict], opened_on: datetime.date) -> dict:
+    one = loans[0] if loans else {"bucket": 0}
+    amount = sum(of["principal_fen"] for of in loans) or 1_000_000
+    return {
+        "line_id": line_id, "applicant_id": one.get("applicant_id", one.get("loan_id", line_id)), "run_id": "by-hand", "product": one.get("product", "cash_loan"), "limit_fen": 3 * amount,
+        "amount_fen": amount, "opened_on": opened_on, "expires_on": opened_on.replace(year=opened_on.year + 3), "grade": one.get("grade", "C"), "pd": one.get("pd", 0.05),
+        "region": one.get("region"), "monthly_income_fen": 1_000_000, "income_confidence": "high", "monthly_payment_fen": amount // 12, "dti": 0.3, "bucket": one["bucket"],
+        **one.get("line", {}),
+    }
 
 
 def fen(yuan) -> int:

@@ -14,7 +14,7 @@ BookOption = Annotated[Path, typer.Option("--book", help="A book's folder.", sho
 
 
 def open(run: RunArgument, book: BookOption, dry_run: DryRun = False) -> int:
-    """Take a run's funded tranches into a book as loans; the book is begun where there is none."""
+    """Take a run's funded tranches into a book as loans, and its approved applications as lines; the book is begun where there is none."""
     from qqloan_cli.engine.files import only_writer
     from qqloan_cli.engine.run import Run
     from qqloan_cli.reports import console
@@ -26,7 +26,7 @@ def open(run: RunArgument, book: BookOption, dry_run: DryRun = False) -> int:
         return 0
     with only_writer(book, said):
         told = open_run(taken, book)
-    said.say(f"{told['loans']:,} loans of {told['run_id']}, {told['principal_fen'] / 100:,.2f} yuan, are in {book} from {told['opened_on']}")
+    said.say(f"{told['loans']:,} loans and {told['lines']:,} lines of {told['run_id']}, {told['principal_fen'] / 100:,.2f} yuan, are in {book} from {told['opened_on']}")
     said.next_step(f"qqloan servicing post FILE --book {book}")
     return 0
 

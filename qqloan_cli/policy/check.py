@@ -12,6 +12,7 @@ from qqloan_cli.policy.credit import load_credit
 from qqloan_cli.policy.funding import Funding, load_funding
 from qqloan_cli.policy.income import load_income
 from qqloan_cli.policy.limits import load_limits
+from qqloan_cli.policy.lines import LineRules, load_line_policy
 from qqloan_cli.policy.price import load_price
 from qqloan_cli.policy.products import load_lender, load_products
 from qqloan_cli.policy.reasons import load_reasons
@@ -30,7 +31,8 @@ LOADERS: tuple[tuple[str, Callable], ...] = (
     ("products.toml", load_products), ("lender.toml", load_lender), ("verify.toml", load_verify), ("income.toml", load_income),
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
-    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("reserve.toml", load_reserve), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("reserve.toml", load_reserve),
+    ("lines.toml", load_line_policy), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 
@@ -54,6 +56,9 @@ def check(config_dir: Path) -> list[dict]:
     if loaded["rules.toml"]:
         wrong = loaded["rules.toml"].check_examples()
         _say(rows, "examples of rules.toml", not wrong, "; ".join(wrong))
+    if loaded["lines.toml"]:
+        wrong = LineRules(loaded["lines.toml"].lines.rule).check_examples()
+        _say(rows, "examples of lines.toml", not wrong, "; ".join(wrong))
     return rows
 
 

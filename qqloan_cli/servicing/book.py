@@ -1,7 +1,7 @@
 """A book of loans: a folder that takes in runs, files of events, and closes of days.
 
     book.json                            buckets, the last day that was closed, what was taken in
-    opens/00001/loans/000.parquet ...    loans, instalments and funded_by of a run, by bucket; config/ that it was decided under
+    opens/00001/loans/000.parquet ...    loans, instalments, funded_by and lines of a run, by bucket; config/ that it was decided under
     events/00001.parquet ...             what a file told, as it was posted
     quarantine/00001.parquet ...         rows of that file that were refused
     ledger/000-2026-12.parquet ...       double entry, by bucket and month of posting; unmatched-2026-12 for money without a loan
@@ -9,6 +9,7 @@
                                          of loans whose instalments are others than at the drawdown
     months/000-2026-12.parquet           every loan at the end of the month, as the close of it knew it: what a panel is made of
     exceptions.parquet                   events and loans that the last close set aside
+    lines/2026-12-31.parquet ...         what a night's review decided on every line (qqloan review-lines)
 
 Every step adds a file or folder under a new name, in one rename; what stands is never changed, but for the ledger of the month that is
 being closed. `standing` and `months` say nothing that the runs and events do not: without them the next close begins at the drawdowns.
@@ -71,10 +72,14 @@ class Book:
         """The business day that is not closed yet."""
         return self.closed_to + DAY if self.closed_to else datetime.date.fromisoformat(self.document["opened_on"])
 
+    def opened(self, number: int) -> Path:
+        """Where what a run brought lies."""
+        return self.root / "opens" / f"{number:05d}"
+
     @property
     def configs(self) -> list[Path]:
         """The configuration of every run, the latest last."""
-        return [self.root / "opens" / f"{opened['number']:05d}" / "config" for opened in self.document["opens"]]
+        return [self.opened(opened["number"]) / "config" for opened in self.document["opens"]]
 
     def must_be_closed(self, day: datetime.date, option: str) -> None:
         """Raises UsageError, naming the option, where it is not."""
@@ -94,7 +99,7 @@ class Book:
         if table == "ledger":
             return sorted((self.root / "ledger").glob("*.parquet"))
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
-        return [path for opened in self.document["opens"] for path in sorted((self.root / "opens" / f"{opened['number']:05d}" / table).glob(name))]
+        return [path for opened in self.document["opens"] for path in sorted((self.opened(opened["number"]) / table).glob(name))]
 
     def standing(self, bucket: int) -> dict[str, Path]:
         """Where the last close left the bucket's accounts, and the instalments that it changed."""

@@ -1,6 +1,6 @@
--- grain:    one row per tranche of the disburse plan (a loan), per its instalments, per its sources
--- inputs:   disburse_plan, schedule, limit of a run, every bucket; late_times: product, times_ppm
--- leaves:   opened_loans, opened_instalments, opened_funded_by: the book's contracts and the book's bucket
+-- grain:    one row per tranche of the disburse plan (a loan), per its instalments, per its sources; one per approved application (a line)
+-- inputs:   disburse_plan, schedule, limit, income of a run, every bucket; late_times: product, times_ppm; valid: product, months
+-- leaves:   opened_loans, opened_instalments, opened_funded_by, opened_lines: the book's contracts and the book's bucket
 -- The penalty's rate is the loan's times what the product agrees, and no more than the cap on the all-in cost of its date.
 
 CREATE OR REPLACE TEMP TABLE opened_loans AS
@@ -33,3 +33,22 @@ CREATE OR REPLACE TEMP TABLE opened_funded_by AS
 SELECT opened_loans.loan_id, source, CAST(sum(amount_fen) AS BIGINT) AS amount_fen, opened_loans.bucket
 FROM disburse_plan JOIN opened_loans USING (application_id, tranche_no)
 GROUP BY ALL;
+
+-- A line is what a person may owe by one application, drawn or not; it stands also while its money waits to be funded.
+CREATE OR REPLACE TEMP TABLE opened_lines AS
+SELECT
+  decided.application_id                                                                    AS line_id,
+  decided.applicant_id,
+  getvariable('run_id')                                                                     AS run_id,
+  decided.product,
+  greatest(decided.max_amount_fen, decided.amount_fen)                                      AS limit_fen,
+  decided.amount_fen,
+  getvariable('opened_on')                                                                  AS opened_on,
+  CAST(getvariable('opened_on') + to_months(valid.months) AS DATE)                          AS expires_on,
+  decided.grade, decided.pd, decided.region,
+  income.monthly_income_fen, income.income_confidence, decided.monthly_payment_fen, decided.dti,
+  CAST(CAST('0x' || substr(sha256(decided.applicant_id), 1, 4) AS USMALLINT) >> getvariable('shift') AS USMALLINT) AS bucket
+FROM "limit" AS decided
+JOIN valid USING (product)
+LEFT JOIN income USING (application_id)
+WHERE decided.decision = 'approve';

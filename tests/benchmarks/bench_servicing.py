@@ -45,7 +45,10 @@ def made_here(root: Path, loans: int, buckets: int) -> Book:
     con.execute("""CREATE TEMP VIEW instalments AS SELECT loan_id, k AS instalment_no, CAST(drawn_on + INTERVAL (k) MONTH AS DATE) AS due_date, principal_fen // 24 AS principal_fen,
         (principal_fen * (25 - k)) // 2400 AS interest_fen, 0 AS fee_fen, bucket FROM made, range(1, 25) t(k)""")
     con.execute("CREATE TEMP VIEW funded_by AS SELECT loan_id, 'own' AS source, principal_fen AS amount_fen, bucket FROM made")
-    for table in ("loans", "instalments", "funded_by"):
+    con.execute("""CREATE TEMP VIEW lines AS SELECT loan_id AS line_id, loan_id AS applicant_id, 'bench' AS run_id, 'cash_loan' AS product, 2 * principal_fen AS limit_fen,
+        principal_fen AS amount_fen, DATE '2024-01-01' AS opened_on, DATE '2027-01-01' AS expires_on, 'C' AS grade, 0.05 AS pd, 'R' || (n % 30) AS region,
+        1000000 AS monthly_income_fen, 'high' AS income_confidence, principal_fen // 12 AS monthly_payment_fen, 0.3 AS dti, bucket FROM made""")
+    for table in ("loans", "instalments", "funded_by", "lines"):
         (beside / table).mkdir()
         for bucket in range(buckets):
             put(con, table, beside / table / f"{bucket:03d}.parquet", f"(SELECT * FROM {table} WHERE bucket = {bucket})", True)
