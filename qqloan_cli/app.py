@@ -42,6 +42,7 @@ COMMANDS = (
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
     Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
     Entry("servicing", "servicing:app", "A book of loans: runs opened, events posted, days closed, the state on any date.", SERVICE),
+    Entry("collections", "collections:app", "Who is to be contacted, in which order, by what, and whether one may.", SERVICE),
     Entry("archive", "archive:app", "Seal a run: inputs, configuration, model and every table, chained; holds and retention.", PROVE),
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),

@@ -1,15 +1,16 @@
 """Every table that passes between rooms: its columns and the rules its rows keep.
 
 ``model.py`` says what a contract is, ``inputs.py`` what a lender brings,
-``stages.py`` what each stage leaves, ``book.py`` what a book of loans holds. Contracts make the casts, the empty
+``stages.py`` what each stage leaves, ``book.py`` what a book of loans holds, ``collections.py`` what collections keep. Contracts make the casts, the empty
 tables, the Parquet metadata, the quarantine's reasons and the documentation.
 """
 
 from qqloan_cli.contracts.book import BOOK
+from qqloan_cli.contracts.collections import COLLECTIONS
 from qqloan_cli.contracts.inputs import INPUTS
 from qqloan_cli.contracts.model import Column, Contract, Rule
 from qqloan_cli.contracts.stages import OUTPUTS
 
-CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*INPUTS, *OUTPUTS, *BOOK)}
+CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*INPUTS, *OUTPUTS, *BOOK, *COLLECTIONS)}
 
 __all__ = ["CONTRACTS", "INPUTS", "OUTPUTS", "Column", "Contract", "Rule"]

@@ -8,6 +8,7 @@ from typing import Callable
 from qqloan_cli.errors import QqloanError
 from qqloan_cli.policy.approvers import load_approvers
 from qqloan_cli.policy.cases import load_cases
+from qqloan_cli.policy.collections import load_collections
 from qqloan_cli.policy.credit import load_credit
 from qqloan_cli.policy.funding import load_funding
 from qqloan_cli.policy.income import load_income
@@ -29,7 +30,7 @@ LOADERS: tuple[tuple[str, Callable], ...] = (
     ("products.toml", load_products), ("lender.toml", load_lender), ("verify.toml", load_verify), ("income.toml", load_income),
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
-    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("collections.toml", load_collections), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 

@@ -3,7 +3,8 @@
     book.json                            buckets, the last day that was closed, what was taken in
     opens/00001/loans/000.parquet ...    loans, instalments and funded_by of a run, by bucket; config/ that it was decided under
     events/00001.parquet ...             what a file told, as it was posted
-    quarantine/00001.parquet ...         rows of that file that were refused
+    contacts/00001.parquet ...           what a file told of contacts, holds and their release (qqloan collections record)
+    quarantine/00001.parquet ...         rows of that file that were refused; contacts-00001.parquet of a file of contacts
     ledger/000-2026-12.parquet ...       double entry, by bucket and month of posting; unmatched-2026-12 for money without a loan
     exceptions.parquet                   events and loans that the last close set aside
 
@@ -83,6 +84,8 @@ class Book:
         """Of a bucket, or of all, what book.json knows of: what a killed step left is nobody's."""
         if table == "events":
             return [self.root / "events" / f"{post['number']:05d}.parquet" for post in self.document["posts"]]
+        if table == "contact_log":
+            return [self.root / "contacts" / f"{told['number']:05d}.parquet" for told in self.document.get("contacts", [])]
         if table == "ledger":
             return sorted((self.root / "ledger").glob("*.parquet"))
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
