@@ -136,6 +136,39 @@ def check(
     return 1 if fail_on_breach and told["breaches"] else 0
 
 
+def compare(
+    book: BookOption,
+    since: _Since,
+    to: _To,
+    view: Annotated[Optional[str], typer.Option("--view", help="arms, differences or balance (default: all, as table or json).", show_default=False)] = None,
+    config: Config = None,
+    workers: Workers = None,
+    format: Annotated[str, typer.Option("--format", help="table or json; of one view also jsonl, csv, parquet.")] = "table",
+) -> int:
+    """Champion against challenger on the book's own history: contacts, promises, cures, money and cost by stage, and how sure the differences are."""
+    from qqloan_cli.errors import UsageError
+    from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.reports import console, formats
+    from qqloan_cli.servicing.book import Book
+    from qqloan_cli.servicing.collect.compare import VIEWS
+    from qqloan_cli.servicing.collect.compare import compare as held_against
+
+    formats.known(format, formats.FORMATS if view else ("table", "json"))
+    if view is not None and view not in VIEWS:
+        raise UsageError("view-unknown", f"there is no view {view}", "--view", f"There are: {', '.join(VIEWS)}.")
+    found, notes = held_against(Book.open(book), as_date(since, "--from"), as_date(to, "--to"), config_dir(config), as_workers(workers))
+    for ref, text in notes:
+        console.current().note(ref, text)
+    if view:
+        formats.emit(found[view], format, view.capitalize())
+    elif format == "json":
+        formats.document({"from": since, "to": to, **{name: table.to_pylist() for name, table in found.items()}})
+    else:
+        for name, table in found.items():
+            formats.emit(table, format, name.capitalize())
+    return 0
+
+
 def _minute(text: str | None) -> int | None:
     """Of the day."""
     import re
@@ -158,4 +191,4 @@ def _only_for_its_owner(out: Path) -> None:
     os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-app = group("collections", "Who is to be contacted about what is late, in which order, by what, and whether one may; and what was done.", record, queue, export, check)
+app = group("collections", "Who is to be contacted about what is late, in which order, by what, and whether one may; and what was done.", record, queue, export, check, compare)

@@ -35,7 +35,7 @@ SELECT -row_number() OVER (), false, NULL, applicant_id, party, target, NULL, ac
 -- A machine speaks to the debtor alone, and so does a short message: who else reads it is not known.
 CREATE OR REPLACE TEMP TABLE acts AS
 SELECT
-  row_number() OVER () AS act, moment, channel, true AS may_connect, true AS may_fail, false AS debt_details, CAST(NULL AS BIGINT) AS agents, all_paused AS paused
+  row_number() OVER () AS act, moment, by_channel.channel, true AS may_connect, true AS may_fail, false AS debt_details, CAST(NULL AS BIGINT) AS agents, all_paused AS paused
 FROM moments
 JOIN late USING (applicant_id)
 CROSS JOIN (SELECT unnest(['call', 'ai_call', 'sms', 'app', 'letter', 'visit']) AS channel) AS by_channel
