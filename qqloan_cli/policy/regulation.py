@@ -83,6 +83,8 @@ class Regulation(Strict):
             raise ValueError(f"{self.id}: give value or lpr_multiple, one of them")
         if self.lpr_multiple is not None and self.topic != "price_cap":
             raise ValueError(f"{self.id}: only a price_cap hangs on the LPR")
+        if self.topic in CONTACT and (self.value is None or self.value != int(self.value)):
+            raise ValueError(f"{self.id}: a whole number is wanted")
         if self.to < self.from_:
             raise ValueError(f"{self.id}: ends before it begins")
         return self
