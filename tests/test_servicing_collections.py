@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import itertools
 import json
 import random
 import shutil
@@ -17,6 +18,7 @@ from conftest import call, done
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import put
 from qqloan_cli.errors import ConfigError
@@ -24,6 +26,7 @@ from qqloan_cli.policy.collections import load_collections
 from qqloan_cli.policy.regulation import load_regulation
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.collect import arms, check, compare, differences, export, queue, record
+from qqloan_cli.servicing.panel import write_panel
 
 COLUMNS = (
     "contact_id", "applicant_id", "loan_id", "kind", "begun_at", "channel", "party", "target", "connected", "outcome", "promise_date", "promise_amount", "hours_from", "hours_until", "hold", "until",
@@ -56,10 +59,30 @@ def recorded(root: Path, rows: list[dict], received: str = TODAY, first: int = 1
     return record.record(Book.open(root), [listed_in(root.parent / f"{root.name}-{first}.csv", rows, first)], DAY(received), config, None)
 
 
+def kept(root: Path, rows: list[dict], first: int = 1) -> None:
+    """The same in place of all that the book had, without a file and its reading."""
+    import pyarrow as pa
+
+    types = {"VARCHAR": pa.string(), "DATE": pa.date32(), "TIMESTAMP": pa.timestamp("us"), "BOOLEAN": pa.bool_(), "BIGINT": pa.int64()}
+    contract, full = CONTRACTS["contact_log"], []
+    for number, row in enumerate(rows, first):
+        row = {"contact_id": f"C{number:06d}", "kind": "contact", **{name: value if value != "" else None for name, value in row.items()}, "received_on": DAY(TODAY), "file": "by hand", "row": number}
+        row |= {name: row[name] == "yes" for name in ("connected", "debt_details") if row.get(name)} | {name: DAY(row[name]) for name in ("promise_date", "until") if row.get(name)}
+        row |= {"begun_at": datetime.datetime.fromisoformat(row["begun_at"]), "promise_amount_fen": round(float(row["promise_amount"]) * 100) if row.get("promise_amount") else None}
+        full.append(row)
+    con = connect(1)
+    con.register("given", pa.table({column.name: pa.array([row.get(column.name) for row in full], types[column.type]) for column in contract.columns}))
+    put(con, "contact_log", root / "contacts" / "00001.parquet", "given", True)
+    con.close()
+    document = json.loads((root / "book.json").read_text())
+    (root / "book.json").write_text(json.dumps(document | {"contacts": [{"number": 1}]}))
+
+
 def queued(root: Path, day: str = TODAY, at: str | None = None, capacity: int | None = None, config: Path = CONFIGS, workers: int = 1, out: str = "queue") -> dict[str, dict]:
     """Rows by borrower."""
     path = root.parent / f"{root.name}-{out}.parquet"
-    queue.write_queue(Book.open(root), DAY(day), 60 * int(at[:2]) + int(at[3:]) if at else None, capacity, config, path, workers)
+    panel = root.parent / "panel.parquet"
+    queue.write_queue(Book.open(root), DAY(day), 60 * int(at[:2]) + int(at[3:]) if at else None, capacity, config, path, workers, panel if panel.exists() else None)
     return {row["applicant_id"]: row for row in pq.read_table(path).to_pylist()}
 
 
@@ -75,15 +98,17 @@ def dialled(row: dict) -> list[str]:
 
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory) -> Path:
-    """Twelve borrowers, all late since 10 February; of P1 two loans. Closed to 5 April 2026."""
+    """Twelve borrowers, all late since 10 February; of P1 two loans. Closed to 5 April 2026, with its panel beside it."""
     root = tmp_path_factory.mktemp("closed") / "book"
-    book(root, [loan(f"L{n}", "2026-01-10", DUES, applicant_id=f"P{n}") for n in range(1, 13)] + [loan("L1b", "2026-01-12", [("2026-03-20", 500, 5), ("2026-04-20", 500, 5)], applicant_id="P1")], buckets=2)
+    book(root, [loan(f"L{n}", "2026-01-10", DUES, applicant_id=f"P{n}") for n in range(1, 13)] + [loan("L1b", "2026-01-12", [("2026-03-20", 500, 5), ("2026-04-20", 500, 5)], applicant_id="P1")])
     close(root, "2026-04-05")
+    write_panel(Book.open(root), DAY("2026-01-31"), DAY("2026-03-31"), root.parent / "panel.parquet", 1)
     return root
 
 
 @pytest.fixture
 def late(closed, tmp_path) -> Path:
+    shutil.copy(closed.parent / "panel.parquet", tmp_path / "panel.parquet")
     return Path(shutil.copytree(closed, tmp_path / "book"))
 
 
@@ -113,27 +138,31 @@ def test_the_same_contact_twice_is_one_and_another_under_its_number_is_refused(l
     assert len(pq.read_table(late / "contacts" / "00001.parquet")) == 2 and len(pq.read_table(late / "contacts" / "00002.parquet")) == 0
 
 
-@pytest.mark.parametrize(("row", "rule"), [
+_WRONG = [
     (contact("09:00", target="13800138000"), "target-no-slot"), (contact("09:00", target=""), "target-missing"), (contact("09:00", target="contact_1"), "target-of-another"),
     (contact("09:00", "P99"), "borrower-unknown"), (contact("09:00", loan_id="L2"), "loan-of-another"), (contact("2026-04-07 09:00"), "begun-after-received"), (contact("09:00", channel="fax"), "channel-unknown"),
     (answered("09:00", outcome="promise"), "promise-date-missing"), (answered("09:00", outcome="agreed_hours", hours_from="19:00", hours_until="18:00"), "hours-wrong"),
     (answered("09:00", outcome="dead_number"), "outcome-against-connected"), (contact("09:00", kind="hold", hold="sympathy", **BY_HAND), "hold-unknown"), (contact("09:00", connected=""), "connected-missing"),
-    (contact("09:00", kind="release", hold="dispute", role="collector", **BY_HAND), "lifted-by-another"), (contact("09:00", applicant_id=""), "applicant-id-missing"), (contact(""), "begun-at-missing"),
-])
-def test_a_row_that_cannot_be_is_refused_with_its_reason_and_without_its_values(late, row, rule):
-    told = recorded(late, [row])
-    [refused] = pq.read_table(late / "quarantine" / "contacts-00001.parquet").to_pylist()
-    assert (told["recorded"], told["refused"], refused["row"], refused["rule"]) == (0, 1, 1, rule)
+    (contact("09:00", kind="release", hold="dispute", role="collector", **BY_HAND), "lifted-by-another"), (contact("09:00", applicant_id=""), "applicant-id-missing"), (contact("09:00", begun_at=""), "begun-at-missing"),
+    (contact("09:00", party="neighbour"), "party-unknown"), (contact("09:00", outcome="shouted"), "outcome-unknown"), (contact("09:00", kind="hold", **BY_HAND), "hold-missing"),
+]
+
+
+def test_a_row_that_cannot_be_is_refused_with_its_reason_and_without_its_values(late):
+    told = recorded(late, [row for row, _ in _WRONG])
+    refused = pq.read_table(late / "quarantine" / "contacts-00001.parquet").to_pylist()
+    assert (told["recorded"], told["refused"]) == (0, len(_WRONG))
+    for number, (_, rule) in enumerate(_WRONG, 1):
+        assert rule in {row["rule"] for row in refused if row["row"] == number}, rule
     assert "13800138000" not in json.dumps(refused)
 
 
 # --- limits at their edges ---
 
 
-@pytest.mark.parametrize(("time", "fine"), [("07:59", False), ("08:00", True), ("21:59", True), ("22:00", False), ("00:00", False)])
-def test_one_may_from_eight_and_not_from_ten_in_the_evening(late, time, fine):
-    recorded(late, [contact(time)])
-    assert breaches(late) == (set() if fine else {("outside-hours", "C000001")})
+def test_one_may_from_eight_and_not_from_ten_in_the_evening(late):
+    kept(late, [contact(time) for time in ("07:59", "08:00", "21:59", "22:00", "00:00", "23:59")])
+    assert breaches(late) == {("outside-hours", f"C{number:06d}") for number in (1, 4, 5, 6)}
 
 
 def test_a_queue_at_ten_in_the_evening_has_nobody_to_be_called_and_before_eight_it_says_from_when(late):
@@ -145,44 +174,41 @@ def test_a_queue_at_ten_in_the_evening_has_nobody_to_be_called_and_before_eight_
 
 def test_agreed_hours_stand_in_place_of_the_rules_hours_from_then_on(late):
     agreed = answered("2026-04-01 10:00", outcome="agreed_hours", hours_from="19:00", hours_until="22:30")
-    recorded(late, [agreed, contact("22:15"), contact("10:00"), contact("22:30"), contact("2026-04-01 09:00"), contact("22:15", "P2")])
+    kept(late, [agreed, contact("22:15"), contact("10:00"), contact("22:30"), contact("2026-04-01 09:00"), contact("22:15", "P2")])
     assert breaches(late, "2026-04-01") == {("agreed-hours", "C000003"), ("outside-hours", "C000004"), ("outside-hours", "C000006")}
     row = queued(late)["P1"]
     assert (row["window_from"], row["window_until"], row["why_not_call"]) == ("19:00", "22:30", None)
 
 
-@pytest.mark.parametrize("channels", [("call", "call", "call", "call"), ("call", "ai_call", "call", "ai_call"), ("ai_call", "ai_call", "ai_call", "call")])
-def test_the_fourth_connected_call_of_a_day_breaks_the_standard_and_an_ai_voice_counts(late, channels):
-    rows = [answered(f"{9 + n:02d}:00", channel=channel) for n, channel in enumerate(channels)]
-    recorded(late, rows[:3])
-    assert breaches(late) == set()
-    row = queued(late, at="12:00")["P1"]
-    assert (row["calls_left"], row["why_not_call"], row["why_not_ai_call"], row["why_not_sms"]) == (0, "calls-used-up", "calls-used-up", None)
-    assert queued(late, at="11:00")["P1"]["calls_left"] == 1  # of three, two were made before
-    recorded(late, rows[3:], first=4)
-    assert breaches(late) == {("calls-used-up", "C000004")}
+def test_the_fourth_connected_call_of_a_day_breaks_the_standard_and_an_ai_voice_counts(late):
+    mixes = {"P1": ("call",) * 4, "P2": ("call", "ai_call", "call", "ai_call"), "P3": ("ai_call", "ai_call", "ai_call", "call")}
+    rows = [answered(f"{9 + n:02d}:00", name, channel=channels[n]) for n in range(4) for name, channels in mixes.items()]
+    kept(late, rows)
+    assert breaches(late) == {("calls-used-up", f"C{number:06d}") for number in (10, 11, 12)}
+    at_eleven, at_noon = queued(late, at="11:00"), queued(late, at="12:00")
+    for name in mixes:
+        row = at_noon[name]
+        assert (row["calls_left"], row["why_not_call"], row["why_not_ai_call"], row["why_not_sms"]) == (0, "calls-used-up", "calls-used-up", None)
+        assert (at_eleven[name]["calls_left"], at_eleven[name]["why_not_call"]) == (1, None)  # of three, two were made before
 
 
 def test_connected_calls_are_counted_by_debtor_over_their_numbers_and_days_begin_anew(late):
     rows = [answered(f"{9 + n:02d}:00", target=target) for n, target in enumerate(("own_1", "own_2", "own_3", "own_1"))]
-    recorded(late, [*rows, answered("2026-04-05 21:59"), answered("2026-04-05 21:58"), answered("2026-04-05 21:57")])
+    kept(late, [*rows, answered("2026-04-05 21:59"), answered("2026-04-05 21:58"), answered("2026-04-05 21:57")])
     assert breaches(late, "2026-04-05") == {("calls-used-up", "C000004")}
 
 
 def test_the_seventh_unanswered_try_of_a_number_breaks_the_guideline_and_two_numbers_have_each_their_count(late):
     rows = [contact(f"{8 + n:02d}:00", target=target) for n in range(6) for target in ("own_1", "own_2")]
-    recorded(late, rows)
-    assert breaches(late) == set()
-    assert dialled(queued(late, at="13:00")["P1"])[:2] == ["own_1", "own_2"]  # five tries each by then
-    row = queued(late, at="14:00")["P1"]
-    assert "own_1" not in dialled(row) and "own_2" not in dialled(row)
-    recorded(late, [contact("15:00")], first=13)
+    kept(late, [*rows, contact("15:00")])
     assert breaches(late) == {("tries-used-up", "C000013")}
+    assert dialled(queued(late, at="13:00")["P1"])[:2] == ["own_1", "own_2"]  # five tries each by then
+    assert not {"own_1", "own_2"} & set(dialled(queued(late, at="14:00")["P1"]))
 
 
 def test_tries_and_connected_calls_are_two_counts(late):
     rows = [contact(f"{8 + n:02d}:00") for n in range(6)] + [answered("15:00", target="own_2"), answered("16:00", target="own_2"), answered("17:00", target="own_2")]
-    recorded(late, rows)
+    kept(late, rows)
     assert breaches(late) == set()
     one = queued(late, at="16:30")["P1"]
     assert [(t["target"], t["tries_left"], t["calls_left"]) for t in one["targets"] if "call" in t["channels"]] == [("own_2", 6, 1)]
@@ -191,7 +217,7 @@ def test_tries_and_connected_calls_are_two_counts(late):
 def test_what_binds_is_told_by_licence_and_date(late, tmp_path):
     """The tries are the banking association's, from 2026-01-30; a microloan company has the standard alone."""
     config = settings_of(tmp_path, {"lender.toml": {'licence = "bank"': 'licence = "microloan"'}})
-    recorded(late, [contact(f"{8 + n:02d}:00") for n in range(7)] + [answered(f"{15 + n}:00", "P2") for n in range(4)])
+    kept(late, [contact(f"{8 + n:02d}:00") for n in range(7)] + [answered(f"{15 + n}:00", "P2") for n in range(4)])
     assert breaches(late, config=config) == {("calls-used-up", "C000011")}
     assert breaches(late) == {("tries-used-up", "C000007"), ("calls-used-up", "C000011")}
     rules = {rule.id: rule for rule in load_regulation(CONFIGS).rules}
@@ -201,7 +227,7 @@ def test_what_binds_is_told_by_licence_and_date(late, tmp_path):
 
 def test_a_rule_that_the_lender_does_not_hold_itself_to_withholds_nothing_and_is_still_reported(late, tmp_path):
     config = settings_of(tmp_path, {"collections.toml": {'observe = ["law", "guidance", "standard", "self_regulation"]': 'observe = ["law"]'}})
-    recorded(late, [answered(f"{9 + n:02d}:00") for n in range(4)])
+    kept(late, [answered(f"{9 + n:02d}:00") for n in range(4)])
     row = queued(late, at="14:00", config=config)["P1"]
     assert (row["why_not_call"], row["calls_left"]) == (None, None)
     [found] = check.check(Book.open(late), DAY(TODAY), DAY(TODAY), config)[0].to_pylist()
@@ -215,39 +241,38 @@ def _third(at: str, **more) -> dict:
     return contact(at, **{"party": "contact", "target": "contact_1", **more})
 
 
-@pytest.mark.parametrize(("before", "fine"), [
-    ([], False),
-    ([contact("09:00"), contact("10:00")], False),
-    ([contact("09:00"), contact("10:00"), contact("11:00", channel="ai_call")], True),
-    ([contact("09:00"), answered("10:00"), contact("11:00"), contact("11:30")], False),
-    ([contact("09:00", channel="sms"), contact("10:00", channel="sms"), contact("11:00", channel="sms")], False),
-    ([contact("09:00", outcome="dead_number")], True),
-    ([contact("09:00", outcome="dead_number"), contact("10:00", target="own_2")], False),
-    ([contact("09:00", outcome="dead_number"), contact("10:00", target="own_2", outcome="dead_number")], True),
-    ([contact("09:00", outcome="dead_number"), answered("10:00")], False),
-    ([answered("09:00", outcome="deceased")], True),
-    ([answered("09:00", outcome="incapable")], True),
-])
-def test_a_contact_person_only_where_the_debtor_cannot_be_reached(late, before, fine):
-    recorded(late, [*before, _third("12:00")])
-    assert {breach for breach, _ in breaches(late)} == (set() if fine else {"third-party"})
-    shutil.rmtree(late / "contacts")
-    book_json = json.loads((late / "book.json").read_text())
-    (late / "book.json").write_text(json.dumps(book_json | {"contacts": []}))
-    if before:
-        recorded(late, before)
-    assert ("contact_1" in dialled(queued(late, at="12:00")["P1"])) is fine
+def test_a_contact_person_only_where_the_debtor_cannot_be_reached(late):
+    cases = [
+        ([], False),
+        ([contact("09:00"), contact("10:00")], False),
+        ([contact("09:00"), contact("10:00"), contact("11:00", channel="ai_call")], True),
+        ([contact("09:00"), answered("10:00"), contact("11:00"), contact("11:30")], False),
+        ([contact("09:00", channel="sms"), contact("10:00", channel="sms"), contact("11:00", channel="sms")], False),
+        ([contact("09:00", outcome="dead_number")], True),
+        ([contact("09:00", outcome="dead_number"), contact("10:00", target="own_2")], False),
+        ([contact("09:00", outcome="dead_number"), contact("10:00", target="own_2", outcome="dead_number")], True),
+        ([contact("09:00", outcome="dead_number"), answered("10:00")], False),
+        ([answered("09:00", outcome="deceased")], True),
+        ([answered("09:00", outcome="incapable")], True),
+    ]
+    by_borrower = {f"P{number}": (before, fine) for number, (before, fine) in enumerate(cases, 1)}
+    kept(late, [{**row, "applicant_id": name} for name, (before, _) in by_borrower.items() for row in (*before, _third("12:00"))])
+    broke = {row["applicant_id"]: row["breach"] for row in check.check(Book.open(late), DAY(TODAY), DAY(TODAY), CONFIGS)[0].to_pylist()}
+    listed = queued(late, at="12:00")
+    for name, (_, fine) in by_borrower.items():
+        assert broke.get(name) == (None if fine else "third-party"), name
+        assert ("contact_1" in dialled(listed[name])) is fine, name
 
 
 def test_a_contact_person_who_refuses_is_left_alone_and_told_of_no_debt(late):
     failed = [contact("09:00"), contact("09:10"), contact("09:20")]
-    recorded(late, [*failed, _third("10:00", connected="yes", outcome="refused", debt_details="no"), _third("11:00"), _third("11:00", target="contact_2"), _third("12:00", target="contact_2", connected="yes", debt_details="yes")])
+    kept(late, [*failed, _third("10:00", connected="yes", outcome="refused", debt_details="no"), _third("11:00"), _third("11:00", target="contact_2"), _third("12:00", target="contact_2", connected="yes", debt_details="yes")])
     assert breaches(late) == {("third-party-refused", "C000005"), ("debt-told", "C000007")}
     assert dialled(queued(late, at="13:00")["P1"]) == ["own_1", "contact_2"]
 
 
 def test_a_list_tells_a_contact_person_nothing_of_the_debt(late):
-    recorded(late, [contact("2026-04-05 09:00", outcome="dead_number")])
+    kept(late, [contact("2026-04-05 09:00", outcome="dead_number")])
     queued(late)
     rows, _ = export.contact_list(late.parent / "book-queue.parquet", "call", CONFIGS, [])
     [row] = [row for row in rows.to_pylist() if row["applicant_id"] == "P1"]
@@ -258,17 +283,17 @@ def test_a_list_tells_a_contact_person_nothing_of_the_debt(late):
 
 
 def test_a_dispute_holds_all_contact_until_it_is_lifted_by_who_may(late):
-    recorded(late, [answered("2026-04-05 09:00", outcome="disputed"), contact("2026-04-05 10:00"), contact("2026-04-05 11:00", kind="release", hold="dispute", role="complaints", **BY_HAND), contact("2026-04-05 12:00")])
+    kept(late, [answered("2026-04-05 09:00", outcome="disputed"), contact("2026-04-05 10:00"), contact("2026-04-05 11:00", kind="release", hold="dispute", role="complaints", **BY_HAND), contact("2026-04-05 12:00")])
     assert breaches(late, "2026-04-05") == {("hold", "C000002")}
     assert queued(late)["P1"]["why_not_call"] is None
-    recorded(late, [answered("09:00", "P2", outcome="disputed")], first=5)
+    kept(late, [answered("09:00", "P2", outcome="disputed")])
     row = queued(late, at="09:01")["P2"]
     assert {row[f"why_not_{channel}"] for channel in ("call", "sms", "app", "letter", "visit")} == {"hold-dispute"} and row["channel"] is None
 
 
 def test_a_hold_runs_out_after_its_days_and_one_by_hand_on_its_last_day(late):
     """paid_already: three days after the first; by hand: to the day named."""
-    recorded(late, [
+    kept(late, [
         answered("2026-04-01 09:00", outcome="paid_already"), contact("2026-04-04 21:00"), contact("2026-04-05 08:00"),
         contact("2026-04-01 09:00", "P2", kind="hold", hold="hardship", until="2026-04-02", **BY_HAND), contact("2026-04-02 21:00", "P2"), contact("2026-04-03 09:00", "P2"),
     ])
@@ -276,7 +301,7 @@ def test_a_hold_runs_out_after_its_days_and_one_by_hand_on_its_last_day(late):
 
 
 def test_a_deceased_debtor_is_not_contacted_and_a_bankrupt_one_by_nothing(late):
-    recorded(late, [answered("2026-04-05 09:00", outcome="deceased"), contact("2026-04-05 09:00", "P2", kind="hold", hold="bankrupt", **BY_HAND)])
+    kept(late, [answered("2026-04-05 09:00", outcome="deceased"), contact("2026-04-05 09:00", "P2", kind="hold", hold="bankrupt", **BY_HAND)])
     found = queued(late)
     assert dialled(found["P1"]) == ["contact_1"] and found["P1"]["why_not_sms"] == "hold-deceased"
     assert found["P2"]["channel"] is None and found["P2"]["why_not_letter"] == "hold-bankrupt"
@@ -288,7 +313,7 @@ def test_a_paused_loan_is_no_reason_for_contact(late):
     found = queued(late)
     assert found["P2"]["why_not_call"] == "paused" and found["P2"]["owed_fen"] == 0
     assert found["P1"]["why_not_call"] is None and found["P1"]["owed_fen"] == sum(one["owed_fen"] for one in found["P1"]["loans"] if one["loan_id"] == "L1")
-    recorded(late, [contact("10:00", "P2", loan_id="L2"), contact("10:00", loan_id="L1")])
+    kept(late, [contact("10:00", "P2", loan_id="L2"), contact("10:00", loan_id="L1")])
     assert breaches(late) == {("paused", "C000001")}
 
 
@@ -316,7 +341,7 @@ def test_chances_are_the_books_drawn_to_the_prior_where_loans_are_few(closed, tm
 
 
 def test_promises_are_kept_by_money_open_until_their_day_and_broken_after(late):
-    recorded(late, [
+    kept(late, [
         answered("2026-04-01 09:00", outcome="promise", promise_date="2026-04-03", promise_amount="100"), answered("2026-04-01 09:00", "P2", outcome="promise", promise_date="2026-04-03", promise_amount="100"),
         answered("2026-04-01 09:00", "P3", outcome="promise", promise_date="2026-04-08", promise_amount="100"), answered("2026-04-01 09:00", "P4", outcome="promise", promise_date="2026-04-03"),
         answered("2026-04-01 09:00", "P5", outcome="promise", promise_date="2026-04-03", promise_amount="100"),
@@ -359,8 +384,6 @@ def _run_of(folder: Path) -> Path:
     (folder / "inputs" / "applicants").mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps({"as_of": "2026-01-10", "buckets": 1}))
     con = connect(1)
-    from qqloan_cli.contracts import CONTRACTS
-
     given_ = {"application_id": "applicant_id", "applied_at": "TIMESTAMP '2026-01-10 09:00:00'"} | {"phone": "'1380013' || lpad(CAST(n AS VARCHAR), 4, '0')", "contact_phone": "'1390013' || lpad(CAST(n AS VARCHAR), 4, '0')"}
     columns = ", ".join(f"{given_.get(c.name, f'CAST(NULL AS {c.type})')} AS {c.name}" for c in CONTRACTS["applicants"].columns if c.name != "applicant_id")
     con.execute(f"CREATE TEMP TABLE made AS SELECT applicant_id, {columns} FROM (SELECT 'P' || n AS applicant_id, n FROM range(1, 12) t(n))")
@@ -370,7 +393,7 @@ def _run_of(folder: Path) -> Path:
 
 
 def test_the_list_and_what_is_withheld_add_up_to_the_queue(late):
-    recorded(late, [answered("2026-04-05 09:00", outcome="disputed"), contact("2026-04-05 09:00", "P2", kind="hold", hold="bankrupt", **BY_HAND), *[contact(f"{8 + n:02d}:00", "P3") for n in range(6)]])
+    kept(late, [answered("2026-04-05 09:00", outcome="disputed"), contact("2026-04-05 09:00", "P2", kind="hold", hold="bankrupt", **BY_HAND), *[contact(f"{8 + n:02d}:00", "P3") for n in range(6)]])
     rows = queued(late, at="14:00", capacity=3)
     for channel in ("call", "ai_call", "sms", "app", "letter", "visit"):
         listed, told = export.contact_list(late.parent / "book-queue.parquet", channel, CONFIGS, [])
@@ -381,7 +404,7 @@ def test_the_list_and_what_is_withheld_add_up_to_the_queue(late):
 
 
 def test_phones_are_in_the_list_only_where_they_are_asked_for_and_only_its_owner_may_read_it(late, tmp_path):
-    recorded(late, [contact("2026-04-05 09:00", "P2", outcome="dead_number")])
+    kept(late, [contact("2026-04-05 09:00", "P2", outcome="dead_number")])
     run, config = _run_of(tmp_path / "run"), ("--config", CONFIGS)
     out = done("collections", "queue", "--book", late, "--at", TODAY, "--out", tmp_path / "q.parquet", *config, "--format", "json")
     assert json.loads(out.out)["borrowers"] == 12 and "rule-not-law: col.gb.from" in out.err and "recommended standard, not law" in out.err
@@ -419,12 +442,12 @@ _INNOCENT = [
 
 @pytest.mark.parametrize("kind", _PLANTED)
 def test_one_planted_breach_of_each_kind_is_found_and_nothing_else(late, kind):
-    recorded(late, [*_INNOCENT, *_PLANTED[kind]])
+    kept(late, [*_INNOCENT, *_PLANTED[kind]])
     assert breaches(late) == {(kind, f"C{len(_INNOCENT) + len(_PLANTED[kind]):06d}")}
 
 
 def test_a_gap_in_the_numbering_is_flagged_and_old_records_may_be_erased(late, tmp_path):
-    recorded(late, [*_INNOCENT, contact("12:00", "P2") | {"contact_id": "C000009"}, contact("12:01", "P2") | {"contact_id": "chat-8f3a"}, contact("2021-03-01 10:00", "P2") | {"contact_id": "C000010"}])
+    kept(late, [*_INNOCENT, contact("12:00", "P2") | {"contact_id": "C000009"}, contact("12:01", "P2") | {"contact_id": "chat-8f3a"}, contact("2021-03-01 10:00", "P2") | {"contact_id": "C000010"}])
     rows = {row["breach"]: row for row in check.check(Book.open(late), DAY(TODAY), DAY(TODAY), CONFIGS)[0].to_pylist()}
     assert set(rows) == {"numbering-gap", "may-be-erased"}
     assert rows["numbering-gap"]["contact_id"] == "C000009" and "2 missing between C000006 and C000009" in rows["numbering-gap"]["says"]
@@ -443,29 +466,32 @@ def test_compliance_asks_from_the_shell(late, tmp_path):
     assert "1 breaches by 1 of them" in found.err and "an association's guideline, not law" in found.err
     later = call("collections", "check", "--book", late, "--from", "2026-12-01", "--to", "2026-12-31", "--config", CONFIGS)
     assert later.code == 0 and "regulation-unverified" in later.err
-    assert call("collections", "queue", "--book", late, "--at", "2026-04-08", "--out", tmp_path / "q", "--config", CONFIGS).err.startswith("day-not-closed")
+    assert call("collections", "queue", "--book", late, "--at", "2026-04-08", "--out", tmp_path / "q", "--config", CONFIGS).err.startswith("error: day-not-closed: 2026-04-07 is not closed")
     assert call("collections", "queue", "--book", late, "--at", TODAY, "--from-time", "8h", "--out", tmp_path / "q", "--config", CONFIGS).code == 2
 
 
 # --- the promise of the list ---
 
 
-_OUTCOMES = st.sampled_from([None, None, None, "refused", "disputed", "dead_number", "no_more_contact", "deceased", "paid_already"])
+_OUTCOMES = (None,) * 8 + ("refused", "disputed", "dead_number", "no_more_contact", "deceased", "paid_already")
+_NUMBERS = ("own_1", "own_1", "own_2", "contact_1")
 
 
-@st.composite
-def _past(draw) -> list[dict]:
-    """Contacts of yesterday and today, of three borrowers, to anybody by anything."""
-    rows = []
-    for borrower in ("P1", "P2", "P3"):
-        for minute in draw(st.lists(st.integers(0, 24 * 60 - 1), max_size=14)):
-            target = draw(st.sampled_from(["own_1", "own_1", "own_2", "contact_1"]))
-            outcome = draw(_OUTCOMES)
-            day = draw(st.sampled_from(["2026-04-05", TODAY, TODAY, TODAY]))
-            rows.append(contact(
-                f"{day} {minute // 60:02d}:{minute % 60:02d}", borrower, channel=draw(st.sampled_from(["call", "call", "ai_call", "sms"])), target=target, party="contact" if target == "contact_1" else "debtor",
-                connected="no" if outcome == "dead_number" else draw(st.sampled_from(["yes", "no"])), outcome=outcome, debt_details=draw(st.sampled_from(["", "no", "yes"]))))
-    return rows
+def _of_number(number: int, borrower: str) -> dict:
+    """A contact of yesterday or today with anybody by anything: every number is one."""
+    parts = []
+    for choices in (1440, 4, 4, len(_OUTCOMES), 2, 3, 4):
+        number, part = divmod(number, choices)
+        parts.append(part)
+    minute, day, target, outcome, connected, details, channel = parts
+    target, outcome = _NUMBERS[target], _OUTCOMES[outcome]
+    return contact(
+        f"{'2026-04-05' if day == 0 else TODAY} {minute // 60:02d}:{minute % 60:02d}", borrower, channel=("call", "call", "ai_call", "sms")[channel], target=target,
+        party="contact" if target == "contact_1" else "debtor", connected="no" if outcome == "dead_number" else ("yes", "no")[connected], outcome=outcome, debt_details=("", "no", "yes")[details])
+
+
+_PAST = st.lists(st.lists(st.integers(0, 1440 * 4 * 4 * len(_OUTCOMES) * 2 * 3 * 4 - 1), max_size=16), min_size=12, max_size=12).map(
+    lambda lists: [_of_number(number, f"P{borrower}") for borrower, numbers in enumerate(lists, 1) for number in numbers])
 
 
 def _by_hand(rows: list[dict]) -> set[tuple[str, str]]:
@@ -504,16 +530,17 @@ def _by_hand(rows: list[dict]) -> set[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(past=_past(), now=st.integers(0, 24 * 60 - 1), answers=st.lists(st.booleans(), min_size=60, max_size=60))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(past=_PAST, now=st.integers(0, 24 * 60 - 1), answers=st.lists(st.booleans(), min_size=20, max_size=60))
 def test_who_acts_out_the_list_breaks_nothing_and_the_check_sees_what_an_eye_sees(closed, tmp_path_factory, past, now, answers):
     root = Path(shutil.copytree(closed, tmp_path_factory.mktemp("acted") / "book"))
+    shutil.copy(closed.parent / "panel.parquet", root.parent / "panel.parquet")
     so_far = [row for row in past if row["begun_at"] < f"{TODAY} {now // 60:02d}:{now % 60:02d}"]
-    recorded(root, so_far)
+    kept(root, so_far)
     wrong = breaches(root, "2026-04-05")
     assert wrong == _by_hand(so_far)
     clock = f"{now // 60:02d}:{now % 60:02d}"
-    rows, acted, spun = [], [], iter(answers * 40)
+    rows, acted, spun = [], [], itertools.cycle(answers)
     queued(root, at=clock)
     for channel in ("call", "ai_call", "sms"):
         listed, _ = export.contact_list(root.parent / "book-queue.parquet", channel, CONFIGS, [])
@@ -531,8 +558,7 @@ def test_who_acts_out_the_list_breaks_nothing_and_the_check_sees_what_an_eye_see
                 connected="yes" if answer else "no", debt_details="no"))
             if answer and channel != "sms":
                 reached.add(row["applicant_id"])
-    if acted:
-        recorded(root, acted, first=len(so_far) + 1)
+    kept(root, so_far + acted)
     assert breaches(root, "2026-04-05") == wrong
     shutil.rmtree(root.parent)
 
@@ -570,8 +596,8 @@ def _history(tmp_path: Path, seed: int, cures: dict[str, float], debts: dict[str
     root = book(tmp_path / "book", [loan(name, "2026-01-10", [("2026-02-10", amount[name], 0), ("2026-08-10", 1000, 0)]) for name in names])
     post(root, events(tmp_path / "e.csv", [{"loan_id": name, "value_date": "2026-02-21", "amount": amount[name] + 50} for name in names if rng.random() < cures[arm[name]]]))
     close(root, "2026-04-05")
-    recorded(root, [answered(f"2026-02-{11 + n % 9} 10:00", name, channel="call" if arm[name] == "champion" else "ai_call", **({"outcome": "promise", "promise_date": "2026-02-25", "promise_amount": 400} if n % 4 == 0 else {}))
-                    for n, name in enumerate(names)], config=config)
+    kept(root, [answered(f"2026-02-{12 + n % 9} 10:00", name, channel="call" if arm[name] == "champion" else "ai_call", **({"outcome": "promise", "promise_date": "2026-02-25", "promise_amount": 400} if n % 4 == 0 else {}))
+                    for n, name in enumerate(names)])
     return root
 
 
@@ -586,7 +612,7 @@ def test_a_difference_that_is_there_is_found_with_what_it_cost(tmp_path, seed):
     found, by_arm, notes = _compared(root)
     for measure in ("cure_rate", "recovered_fen_each"):
         assert found["M1", measure]["told_apart"] and found["M1", measure]["low"] > 0 and found["all", measure]["told_apart"]
-    assert found["M1", "cure_rate"]["low"] < 0.25 < found["M1", "cure_rate"]["high"] and "Newcombe" in found["M1", "cure_rate"]["method"]
+    assert abs(found["M1", "cure_rate"]["difference"] - 0.25) < 0.15 and "Newcombe" in found["M1", "cure_rate"]["method"]
     assert notes == []
     one, other = by_arm["M1", "challenger"], by_arm["M1", "champion"]
     assert one["entered"] + other["entered"] == one["contacts"] + other["contacts"] == 500 and one["cost_fen"] == 15 * one["contacts"] and other["cost_fen"] == 250 * other["contacts"]
