@@ -327,17 +327,23 @@ def test_a_borrower_has_one_row_with_the_sum_of_their_late_loans(late):
     assert row["at_risk_fen"] > row["owed_fen"] and row["state_on"] == DAY("2026-04-05") and row["day"] == DAY(TODAY)
 
 
-def test_chances_are_the_books_drawn_to_the_prior_where_loans_are_few(closed, tmp_path):
-    """Of M1 at the end of February 12 loans, none was paid by the end of March; weight 200, prior 0.70, and each arm's drawn to the book's."""
-    root = Path(shutil.copytree(closed, tmp_path / "book"))
-    told = queue.write_queue(Book.open(root), DAY(TODAY), None, None, CONFIGS, tmp_path / "q.parquet", 1)
-    chances = {(row["arm"], row["bucket"]): row for row in told["chances"].to_pylist()}
-    of_book, champion = 200 * 0.70 / 212, chances["champion", "M1"]
-    assert champion["chance"] == pytest.approx(200 * of_book / (200 + champion["loans"]), abs=1e-6) and champion["chance_from"] == "shrunk"
-    assert champion["loans"] + chances["challenger", "M1"]["loans"] == 12 and chances["champion", "M3"]["chance_from"] == "prior" and chances["champion", "M3"]["chance"] == 0.15
-    sure = settings_of(tmp_path, {"collections.toml": {"weight = 200": "weight = 1"}})
-    told = queue.write_queue(Book.open(root), DAY(TODAY), None, None, sure, tmp_path / "q.parquet", 1)
-    assert {row["chance_from"] for row in told["chances"].to_pylist() if row["bucket"] == "M1"} == {"book"}
+def test_chances_are_the_books_drawn_to_the_prior_where_loans_are_few(tmp_path):
+    """Of twelve M1 at the end of February, three pay what was late by the end of March, one of them late anew; weight 200, prior 0.70, and each arm's drawn to the book's."""
+    root = book(tmp_path / "book", [loan(f"L{n}", "2026-01-10", DUES, applicant_id=f"P{n}") for n in range(1, 13)])
+    post(root, events(tmp_path / "e.csv", [{"loan_id": name, "value_date": "2026-03-05", "amount": amount} for name, amount in (("L1", 1050), ("L2", 2100), ("L3", 2100), ("L4", 500))]))
+    close(root, "2026-04-05")
+
+    def chances(config: Path) -> dict[tuple, dict]:
+        told = queue.write_queue(Book.open(root), DAY(TODAY), None, None, config, tmp_path / "q.parquet", 1)
+        return {(row["arm"], row["bucket"]): row for row in told["chances"].to_pylist()}
+
+    found, of_book = chances(CONFIGS), (3 + 200 * 0.70) / 212
+    for arm in ("champion", "challenger"):
+        row = found[arm, "M1"]
+        assert row["chance"] == pytest.approx((row["paid"] + 200 * of_book) / (200 + row["loans"]), abs=1e-6) and row["chance_from"] == "shrunk"
+    assert sum(found[arm, "M1"]["loans"] for arm in ("champion", "challenger")) == 12 and sum(found[arm, "M1"]["paid"] for arm in ("champion", "challenger")) == 3
+    assert (found["champion", "M3"]["chance_from"], found["champion", "M3"]["chance"]) == ("prior", 0.15)
+    assert {row["chance_from"] for (_, bucket), row in chances(settings_of(tmp_path, {"collections.toml": {"weight = 200": "weight = 1"}})).items() if bucket == "M1"} == {"book"}
 
 
 def test_promises_are_kept_by_money_open_until_their_day_and_broken_after(late):

@@ -109,5 +109,5 @@ def _counted(con) -> dict:
     of = "count(*) AS borrowers, CAST(sum(owed_fen) AS BIGINT) AS owed_fen, CAST(sum(expected_fen) AS BIGINT) AS expected_fen"
     return {
         "by_stage": con.sql(f"SELECT stage, arm, coalesce(channel, 'none') AS channel, {of} FROM queue GROUP BY ALL ORDER BY min(dpd), stage, arm, channel").to_arrow_table(),
-        "chances": con.sql("SELECT arm, bucket, loans, cured, chance, chance_from FROM chances ORDER BY arm, bucket").to_arrow_table(),
+        "chances": con.sql("SELECT arm, bucket, loans, paid, chance, chance_from FROM chances ORDER BY arm, bucket").to_arrow_table(),
     }
