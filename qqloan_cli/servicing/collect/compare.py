@@ -79,10 +79,13 @@ def _differences(policy: Collections, tested: dict[tuple, Sample]) -> pa.Table:
 
 def _tested(stage: str, arm: str, strata: list[tuple[Sample, Sample]], confidence: float) -> list[tuple]:
     found, over = [], differences.OVER if stage == "all" else ""
-    for measure, interval, method, digits in (("cure_rate", differences.of_rates, differences.RATE, 6), ("recovered_fen_each", differences.of_means, differences.MEAN, 2)):
-        figures = interval(strata, confidence)
+    several = [(one, other) for one, other in strata if min(one.n, other.n) > 1]  # one borrower says nothing of how they spread
+    for measure, used, interval, method, digits in (("cure_rate", strata, differences.of_rates, differences.RATE, 6), ("recovered_fen_each", several, differences.of_means, differences.MEAN, 2)):
+        if not used:
+            continue
+        figures = interval(used, confidence)
         found.append((
-            stage, arm, measure, sum(one.n for one, _ in strata), sum(other.n for _, other in strata), *(round(figure, digits) for figure in figures), figures[1] > 0 or figures[2] < 0,
+            stage, arm, measure, sum(one.n for one, _ in used), sum(other.n for _, other in used), *(round(figure, digits) for figure in figures), figures[1] > 0 or figures[2] < 0,
             f"{confidence:.0%} {method}{over}"))
     return found
 
