@@ -465,9 +465,9 @@ def test_a_gap_in_the_numbering_is_flagged_and_old_records_may_be_erased(late, t
 
 
 def test_compliance_asks_from_the_shell(late, tmp_path):
-    path = listed_in(tmp_path / "c.csv", [*_INNOCENT, *_PLANTED["calls-used-up"], contact("09:00", "P99")])
+    path = listed_in(tmp_path / "c.csv", [*_INNOCENT, *_PLANTED["calls-used-up"], contact("09:00", "P99"), contact("2026-03-01")])
     told = done("collections", "record", path, "--book", late, "--config", CONFIGS)
-    assert "11 rows: 10 recorded as of 2026-04-06, 0 known before, 1 refused" in told.err and "contacts-00001.parquet" in told.err
+    assert "12 rows: 11 recorded as of 2026-04-06, 0 known before, 1 refused" in told.err and "no-time-of-day: 1 contacts begin at 00:00" in told.err and "contacts-00001.parquet" in told.err
     found = call("collections", "check", "--book", late, "--from", TODAY, "--to", TODAY, "--config", CONFIGS, "--fail-on", "--format", "jsonl")
     assert found.code == 1 and [json.loads(line)["rule"] for line in found.out.splitlines()] == ["col.gb.calls"]
     assert "1 breaches by 1 of them" in found.err and "an association's guideline, not law" in found.err

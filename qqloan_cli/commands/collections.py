@@ -39,6 +39,8 @@ def record(
         f"{told['rows']:,} rows: {told['recorded']:,} {'would be ' if dry_run else ''}recorded as of {told['received_on']}, {told['repeated']:,} known before, {told['refused']:,} refused; "
         f"{told['contacts']:,} contacts ({told['connected']:,} connected), {told['holds']:,} holds, {told['releases']:,} releases"
     )
+    if told["at_midnight"]:
+        said.note("no-time-of-day", f"{told['at_midnight']:,} contacts begin at 00:00 sharp, which breaks the hours: does the file have times of day?")
     if told["refused"] and not dry_run:
         said.note("rows-refused", f"{told['refused']:,} rows were refused; {book}/quarantine/contacts-{told['number']:05d}.parquet says which and why.")
     return 0

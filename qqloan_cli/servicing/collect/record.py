@@ -21,8 +21,8 @@ _SQL = Path(__file__).with_suffix(".sql")
 
 
 def record(book: Book, paths: list[Path], received_on: datetime.date | None, config: Path, source: str | None, dry_run: bool = False) -> dict:
-    """Returns the counts: rows, recorded, repeated, refused, and of the recorded contacts, connected, holds and releases. With
-    ``dry_run`` nothing is written. Raises UsageError at a day that is closed; nothing is recorded then."""
+    """Returns the counts: rows, recorded, repeated, refused, and of the recorded contacts, connected, holds, releases and at_midnight
+    (contacts that begin at 00:00 sharp: a file without times of day reads so). With ``dry_run`` nothing is written. Raises UsageError at a day that is closed; nothing is recorded then."""
     day = received_on or book.today
     if book.closed_to is not None and day <= book.closed_to:
         raise UsageError("day-closed", f"{day} is closed", "--received", f"What comes now is known from {book.today} on.")
@@ -41,9 +41,9 @@ def record(book: Book, paths: list[Path], received_on: datetime.date | None, con
             con.execute(_SQL.read_text(encoding="utf-8"))
             con.execute("INSERT INTO refused SELECT src_file, n.name, src_row, \"column\", rule, reason, mask(shown) FROM cannot_be JOIN file_names AS n ON n.no = src_file")
             refused = refuse.rows(con)
-            counts = dict(zip(("recorded", "contacts", "connected", "holds", "releases"), con.execute("""
+            counts = dict(zip(("recorded", "contacts", "connected", "holds", "releases", "at_midnight"), con.execute("""
                 SELECT count(*), count(*) FILTER (WHERE kind = 'contact'), count(*) FILTER (WHERE kind = 'contact' AND connected), count(*) FILTER (WHERE kind = 'hold'),
-                  count(*) FILTER (WHERE kind = 'release') FROM fresh""").fetchall()[0]))
+                  count(*) FILTER (WHERE kind = 'release'), count(*) FILTER (WHERE kind = 'contact' AND begun_at = date_trunc('day', begun_at)) FROM fresh""").fetchall()[0]))
             [(repeated,)] = con.execute("SELECT count(*) FROM repeated").fetchall()
             told = {
                 "number": number, "files": [{"name": file.name, "sha256": file.digest()} for file in files], "received_on": day.isoformat(),
