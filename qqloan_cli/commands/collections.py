@@ -109,7 +109,8 @@ def export(
     if format == "json":
         formats.document({"channel": channel, **told})
     else:
-        formats.draw(["what", "borrowers"], [["listed", str(told["listed"])], *([f"withheld: {reason}", str(count)] for reason, count in told["withheld"].items()), ["queue", str(told["queue"])]], numeric=[False, True])
+        withheld = [[f"withheld: {reason}", str(count)] for reason, count in told["withheld"].items()]
+        formats.draw(["what", "borrowers"], [["listed", str(told["listed"])], *withheld, ["queue", str(told["queue"])]], numeric=[False, True])
     said.say(f"{told['listed']:,} of {told['queue']:,} borrowers, {told['rows']:,} rows, in {out}")
     return 0
 

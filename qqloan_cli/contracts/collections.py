@@ -102,7 +102,8 @@ QUEUE = Contract(
         C("chance", "DOUBLE", "that what is late is paid within a month, by what is owed", "share"),
         C("chance_from", "VARCHAR", "book, shrunk (few in the book, drawn to the prior) or prior, of the loan that is latest"),
         C("expected_fen", "BIGINT", "owed x chance, loan by loan", "fen"),
-        C("loans", "STRUCT(loan_id VARCHAR, dpd INTEGER, bucket VARCHAR, owed_fen BIGINT, at_risk_fen BIGINT, chance DOUBLE, expected_fen BIGINT, paused BOOLEAN)[]", "the late loans"),
+        C("loans", "STRUCT(loan_id VARCHAR, dpd INTEGER, bucket VARCHAR, owed_fen BIGINT, at_risk_fen BIGINT, chance DOUBLE, expected_fen BIGINT, paused BOOLEAN)[]",
+          "the late loans"),
         C("promise", "VARCHAR", "of the last one: open, kept, broken", null="none was made"),
         C("promise_date", "DATE", "of the last one", "date", "none was made"),
         C("promise_amount_fen", "BIGINT", "of the last one", "fen", "no amount was named"),
@@ -120,7 +121,8 @@ QUEUE = Contract(
 BREACHES = Contract(
     "breaches", "contact and rule that it broke", ("breach", "rule", "begun_at", "contact_id"),
     (
-        C("breach", "VARCHAR", "outside-hours, calls-used-up, tries-used-up, third-party, third-party-refused, debt-told, visit-alone, hold, agreed-hours, paused, numbering-gap; may-be-erased is none"),
+        C("breach", "VARCHAR", "outside-hours, calls-used-up, tries-used-up, third-party, third-party-refused, debt-told, visit-alone, hold, agreed-hours, paused, "
+          "numbering-gap; may-be-erased is none"),
         C("rule", "VARCHAR", "rule of the regulation, or the lender's own"),
         C("force", "VARCHAR", "law, guidance, standard (recommended), self_regulation, policy"),
         C("certainty", "VARCHAR", "how sure the rule is: H, M, L"),

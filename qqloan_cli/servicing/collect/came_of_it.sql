@@ -35,7 +35,8 @@ FROM too_recent LEFT JOIN summed USING (stage, arm);
 -- Whole numbers: sums of squares are exact whatever the order.
 CREATE OR REPLACE TEMP TABLE tested AS
 SELECT
-  of_whom, stage, stage_no, arm, count(*) AS n, count(*) FILTER (WHERE cured) AS cured, CAST(sum(recovered_fen) AS HUGEINT) AS total, CAST(sum(CAST(recovered_fen AS HUGEINT) * recovered_fen) AS HUGEINT) AS squares
+  of_whom, stage, stage_no, arm, count(*) AS n, count(*) FILTER (WHERE cured) AS cured,
+  CAST(sum(recovered_fen) AS HUGEINT) AS total, CAST(sum(CAST(recovered_fen AS HUGEINT) * recovered_fen) AS HUGEINT) AS squares
 FROM outcomes JOIN (VALUES ('every', false), ('first', true)) AS taken(of_whom, first_only) ON is_first OR NOT first_only
 GROUP BY ALL;
 

@@ -35,7 +35,8 @@ def check(book: Book, first: datetime.date, last: datetime.date, config: Path) -
             rows = con.sql(CONTRACTS["breaches"].select("breaches")).to_arrow_table()
             [(contacts,)] = con.execute("SELECT count(*) FROM told").fetchall()
             [(breaches, contacts_with, erasable)] = con.execute(
-                "SELECT count(*) FILTER (WHERE breach <> $1), count(DISTINCT contact_id) FILTER (WHERE breach NOT IN ($1, 'numbering-gap')), count(*) FILTER (WHERE breach = $1) FROM breaches", [NO_BREACH]).fetchall()
+                """SELECT count(*) FILTER (WHERE breach <> $1), count(DISTINCT contact_id) FILTER (WHERE breach NOT IN ($1, 'numbering-gap')), count(*) FILTER (WHERE breach = $1)
+                FROM breaches""", [NO_BREACH]).fetchall()
         finally:
             con.close()
     return rows, {"contacts": contacts, "breaches": breaches, "contacts_with_breach": contacts_with, "may_be_erased": erasable, "notes": conduct.notes(first, last)}

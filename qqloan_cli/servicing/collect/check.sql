@@ -24,8 +24,8 @@ gaps AS (
   FROM followed WHERE missing > 0 AND in_order AND CAST(begun_at AS DATE) BETWEEN getvariable('first') AND getvariable('last')
 ),
 kept_long_enough AS (
-  SELECT 'may-be-erased' AS breach, getvariable('keep_rule') AS rule, getvariable('keep_force') AS force, getvariable('keep_certainty') AS certainty, true AS observed, getvariable('keep_verified') AS verified_through,
-    getvariable('keep_document') AS document, contact_id, 'kept for ' || getvariable('keep_months') || ' months by ' || getvariable('last') AS says
+  SELECT 'may-be-erased' AS breach, getvariable('keep_rule') AS rule, getvariable('keep_force') AS force, getvariable('keep_certainty') AS certainty, true AS observed,
+    getvariable('keep_verified') AS verified_through, getvariable('keep_document') AS document, contact_id, 'kept for ' || getvariable('keep_months') || ' months by ' || getvariable('last') AS says
   FROM log WHERE CAST(begun_at AS DATE) + to_months(CAST(getvariable('keep_months') AS INTEGER)) < getvariable('last')
 )
 SELECT found.*, log.applicant_id, log.begun_at, log.channel, log.party, log.target

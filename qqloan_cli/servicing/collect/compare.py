@@ -49,8 +49,8 @@ def compare(book: Book, first: datetime.date, last: datetime.date, config: Path,
                 con.execute(f"SET VARIABLE {name} = $1::{type}", [value])
             run(con, "compare", "promised", "came_of_it")
             arms = con.sql("SELECT * EXCLUDE (stage_no) FROM by_arm ORDER BY stage_no, arm").to_arrow_table()
-            tested = {(whom, stage, arm): Sample(*map(int, sample)) for whom, stage, arm, *sample in con.execute("SELECT of_whom, stage, arm, n, cured, total, squares FROM tested").fetchall()}
-            known = {(stage, what, arm): Sample(int(n), 0, int(total), int(squares)) for stage, what, arm, n, total, squares in con.execute("SELECT stage, what, arm, n, total, squares FROM at_entry").fetchall()}
+            tested = {(whom, stage, arm): Sample(*map(int, sample)) for whom, stage, arm, *sample in con.execute("FROM tested SELECT of_whom, stage, arm, n, cured, total, squares").fetchall()}
+            known = {(stage, what, arm): Sample(*map(int, sample)) for stage, what, arm, *sample in con.execute("FROM at_entry SELECT stage, what, arm, n, 0, total, squares").fetchall()}
             assigned = dict(con.execute("SELECT arm, count(DISTINCT applicant_id) FROM entered GROUP BY arm").fetchall())
         finally:
             con.close()
@@ -66,7 +66,10 @@ def _differences(policy: Collections, tested: dict[tuple, Sample]) -> pa.Table:
     """Each other arm less the control: by stage, and over all."""
     rows, names, confidence, control = [], [stage.name for stage in policy.stage], float(policy.compare.confidence), policy.arms.control
     for arm in _others(policy):
-        pairs = {whom: [(stage, tested[whom, stage, arm], tested[whom, stage, control]) for stage in names if (whom, stage, arm) in tested and (whom, stage, control) in tested] for whom in ("every", "first")}
+        pairs = {
+            whom: [(stage, tested[whom, stage, arm], tested[whom, stage, control]) for stage in names if (whom, stage, arm) in tested and (whom, stage, control) in tested]
+            for whom in ("every", "first")
+        }
         for stage, strata in [*((stage, [(one, other)]) for stage, one, other in pairs["every"]), ("all", [(one, other) for _, one, other in pairs["first"]])]:
             if strata:
                 rows += _tested(stage, arm, strata, confidence)
@@ -114,7 +117,8 @@ def _notes(policy: Collections, balance: pa.Table, assigned: dict[str, int], arm
                       f"{worst['what']} of {worst['arm']} in {worst['stage']} the most; a difference in outcomes may be theirs"))
     chance = differences.shares_fit({arm: assigned.get(arm, 0) for arm, share in policy.arms.shares.items() if share}, {arm: float(share) for arm, share in policy.arms.shares.items()})
     if chance < _UNLIKELY:
-        found.append(("arms-not-in-share", f"arms of {', '.join(f'{arm} {count:,}' for arm, count in sorted(assigned.items()))} borrowers are not what their shares give (chance {chance:.1e}): who is in the book is not independent of the arm"))
+        counts = ", ".join(f"{arm} {count:,}" for arm, count in sorted(assigned.items()))
+        found.append(("arms-not-in-share", f"arms of {counts} borrowers are not what their shares give (chance {chance:.1e}): who is in the book is not independent of the arm"))
     recent = sum(arms["too_recent"].to_pylist())
     if recent:
         found.append(("entries-too-recent", f"{recent:,} entries have no {policy.compare.days} closed days behind them and are left out"))

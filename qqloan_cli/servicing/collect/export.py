@@ -21,7 +21,9 @@ def contact_list(queue: Path, channel: str, config: Path, runs: list[Run]) -> tu
     try:
         _bind(con, queue)
         by_number = channel in TO_A_NUMBER
-        for name, value, type in (("channel", channel, "VARCHAR"), ("by_number", by_number, "BOOLEAN"), ("with_phones", bool(runs), "BOOLEAN"), ("third_script", load_collections(config).scripts.third_party, "VARCHAR")):
+        for name, value, type in (
+            ("channel", channel, "VARCHAR"), ("by_number", by_number, "BOOLEAN"), ("with_phones", bool(runs), "BOOLEAN"), ("third_script", load_collections(config).scripts.third_party, "VARCHAR"),
+        ):
             con.execute(f"SET VARIABLE {name} = $1::{type}", [value])
         con.execute(f"CREATE TEMP TABLE phones AS {_phones(con, runs)}")
         con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))

@@ -18,8 +18,11 @@ WITH by_borrower AS (
   SELECT
     applicant_id, arm, coalesce(max(dpd) FILTER (WHERE NOT paused), max(dpd)) AS dpd, bool_and(paused) AS all_paused,
     coalesce(CAST(sum(owed_fen) FILTER (WHERE NOT paused) AS BIGINT), 0) AS owed_fen, coalesce(CAST(sum(at_risk_fen) FILTER (WHERE NOT paused) AS BIGINT), 0) AS at_risk_fen,
-    coalesce(CAST(sum(expected_fen) FILTER (WHERE NOT paused) AS BIGINT), 0) AS expected_fen, sum(owed_fen * CAST(round(chance * 1000000) AS BIGINT)) FILTER (WHERE NOT paused) AS weighed, arg_max(chance_from, (dpd, loan_id)) AS chance_from, arg_max(chance, (dpd, loan_id)) AS chance_latest,
-    list({'loan_id': loan_id, 'dpd': dpd, 'bucket': bucket, 'owed_fen': owed_fen, 'at_risk_fen': at_risk_fen, 'chance': chance, 'expected_fen': expected_fen, 'paused': paused} ORDER BY dpd DESC, loan_id) AS loans
+    coalesce(CAST(sum(expected_fen) FILTER (WHERE NOT paused) AS BIGINT), 0) AS expected_fen,
+    sum(owed_fen * CAST(round(chance * 1000000) AS BIGINT)) FILTER (WHERE NOT paused) AS weighed,
+    arg_max(chance_from, (dpd, loan_id)) AS chance_from, arg_max(chance, (dpd, loan_id)) AS chance_latest,
+    list({'loan_id': loan_id, 'dpd': dpd, 'bucket': bucket, 'owed_fen': owed_fen, 'at_risk_fen': at_risk_fen, 'chance': chance, 'expected_fen': expected_fen, 'paused': paused}
+      ORDER BY dpd DESC, loan_id) AS loans
   FROM late_loans GROUP BY applicant_id, arm
 )
 SELECT

@@ -49,8 +49,8 @@ reasons AS (
 )
 SELECT
   CAST(row_number() OVER (ORDER BY expected_fen DESC, promise = 'broken' DESC NULLS LAST, owed_fen DESC, dpd DESC, late.applicant_id) AS INTEGER) AS priority,
-  late.*, steps.channels, steps.script, reasons.* EXCLUDE (applicant_id, open_channels), coalesce(open_channels, []) AS open_channels, coalesce(targets, []) AS targets, calls_left, promise, promise_date, promise_amount_fen,
-  window_from, window_until, list_filter(steps.channels, lambda one : list_contains(coalesce(open_channels, []), one))[1] AS first_channel
+  late.*, steps.channels, steps.script, reasons.* EXCLUDE (applicant_id, open_channels), coalesce(open_channels, []) AS open_channels, coalesce(targets, []) AS targets, calls_left,
+  promise, promise_date, promise_amount_fen, window_from, window_until, list_filter(steps.channels, lambda one : list_contains(coalesce(open_channels, []), one))[1] AS first_channel
 FROM late
 JOIN steps USING (arm, stage)
 JOIN windows ON windows.applicant_id = late.applicant_id AND person = 'debtor'

@@ -34,7 +34,8 @@ def record(book: Book, paths: list[Path], received_on: datetime.date | None, con
         try:
             take(con, "contacts", files, config, source, Path(scratch))
             con.execute("SET VARIABLE received_on = $1::DATE", [day])
-            con.execute(f"CREATE TEMP TABLE known_contacts AS SELECT * FROM ({book.source('contact_log')}) SEMI JOIN (SELECT DISTINCT trim(contact_id) AS contact_id FROM checked WHERE NOT _bad) USING (contact_id)")
+            con.execute("CREATE TEMP TABLE told_of AS SELECT DISTINCT trim(contact_id) AS contact_id FROM checked WHERE NOT _bad")
+            con.execute(f"CREATE TEMP TABLE known_contacts AS SELECT * FROM ({book.source('contact_log')}) SEMI JOIN told_of USING (contact_id)")
             con.execute(f"CREATE TEMP VIEW book_loans AS SELECT loan_id, applicant_id FROM ({book.source('loans')})")
             con.register("lifts", _lifts(policy))
             refuse.names(con, files)

@@ -55,7 +55,8 @@ SELECT src_file, src_row, 'begun_at', 'begun-after-received', 'it begins after t
 UNION ALL
 SELECT src_file, src_row, 'hold', 'hold-unknown', 'collections.toml has no such kind of hold', hold FROM stands ANTI JOIN kinds USING (hold) WHERE kind <> 'contact'
 UNION ALL
-SELECT src_file, src_row, 'role', 'lifted-by-another', 'collections.toml does not let this role lift the hold', role FROM stands SEMI JOIN kinds USING (hold) ANTI JOIN lifts USING (hold, role) WHERE kind = 'release';
+SELECT src_file, src_row, 'role', 'lifted-by-another', 'collections.toml does not let this role lift the hold', role
+FROM stands SEMI JOIN kinds USING (hold) ANTI JOIN lifts USING (hold, role) WHERE kind = 'release';
 
 CREATE OR REPLACE TEMP TABLE fresh AS
 SELECT told.* EXCLUDE (src_file, src_row), getvariable('received_on') AS received_on, file_names.name AS file, told.src_row AS row
