@@ -44,6 +44,7 @@ COMMANDS = (
     Entry("servicing", "servicing:app", "A book of loans: runs opened, events posted, days closed, the state on any date.", SERVICE),
     Entry("reserve", "reserve:reserve", "The risk reserve pool: its history, its losses to come by Monte Carlo, its liquidity ladder.", SERVICE),
     Entry("review-lines", "review_lines:app", "Credit lines in life: raised, cut, frozen, thawed, ended, every night.", SERVICE),
+    Entry("collections", "collections:app", "Who is to be contacted, in which order, by what, and whether one may.", SERVICE),
     Entry("archive", "archive:app", "Seal a run: inputs, configuration, model and every table, chained; holds and retention.", PROVE),
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),

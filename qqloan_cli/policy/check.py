@@ -8,6 +8,7 @@ from typing import Callable
 from qqloan_cli.errors import QqloanError
 from qqloan_cli.policy.approvers import load_approvers
 from qqloan_cli.policy.cases import load_cases
+from qqloan_cli.policy.collections import load_collections
 from qqloan_cli.policy.credit import load_credit
 from qqloan_cli.policy.funding import Funding, load_funding
 from qqloan_cli.policy.income import load_income
@@ -32,7 +33,7 @@ LOADERS: tuple[tuple[str, Callable], ...] = (
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
     ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("reserve.toml", load_reserve),
-    ("lines.toml", load_line_policy), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("collections.toml", load_collections), ("lines.toml", load_line_policy), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 

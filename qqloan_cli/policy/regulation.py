@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,13 @@ from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load, read_toml
 from qqloan_cli.policy.products import Lender, Licence, Method, Strict, ppm
 
-Topic = Literal["price_cap", "amount_max", "term_max", "self_payment_max", "student_ban", "cost_table"]
+Underwriting = Literal["price_cap", "amount_max", "term_max", "self_payment_max", "student_ban", "cost_table"]
+Contact = Literal[
+    "contact_from", "contact_until", "calls_connected_max", "tries_unanswered_max", "third_party_ground", "third_party_failures", "third_party_stop", "third_party_silence",
+    "visit_agents_min", "records_keep",
+]
+Topic = Literal[Underwriting, Contact]
+UNDERWRITING, CONTACT = get_args(Underwriting), get_args(Contact)
 Certainty = Literal["H", "M", "L"]
 OPEN = datetime.date(9999, 12, 31)
 DAY = datetime.timedelta(1)
@@ -52,7 +58,9 @@ class Lpr(Strict):
 
 
 class Regulation(Strict):
-    """``value`` by topic: price_cap a share a year, amounts yuan, term_max months. ``from``/``to`` are inclusive."""
+    """``value`` by topic: price_cap a share a year, amounts yuan, term_max and records_keep months, contact_from and contact_until hours of
+    the day, counts; 1 where a ban or a duty stands. ``from``/``to`` are inclusive. ``standard`` is a recommended one, ``self_regulation``
+    an association's: neither is law."""
 
     id: str
     topic: Topic
@@ -63,7 +71,7 @@ class Regulation(Strict):
     method: list[Method] | None = None
     from_: Annotated[datetime.date, Field(alias="from")]
     to: datetime.date = OPEN
-    kind: Literal["law", "guidance", "report"]
+    kind: Literal["law", "guidance", "standard", "self_regulation", "report"]
     document: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
     certainty: Certainty
@@ -75,6 +83,8 @@ class Regulation(Strict):
             raise ValueError(f"{self.id}: give value or lpr_multiple, one of them")
         if self.lpr_multiple is not None and self.topic != "price_cap":
             raise ValueError(f"{self.id}: only a price_cap hangs on the LPR")
+        if self.topic in CONTACT and (self.value is None or self.value != int(self.value)):
+            raise ValueError(f"{self.id}: a whole number is wanted")
         if self.to < self.from_:
             raise ValueError(f"{self.id}: ends before it begins")
         return self
@@ -100,14 +110,14 @@ class Rulebook:
         return [rule for rule in self.rules if rule.topic == topic and rule.binds(lender) and rule.in_force(date)]
 
     def periods(self, lender: Lender) -> list[dict]:
-        """What binds, as rows: id, topic, product_kind, method (null: all), from_date, to_date, value.
+        """What binds a decision, as rows: id, topic, product_kind, method (null: all), from_date, to_date, value.
 
         ``value`` is whole: fen, months, or millionths a year. A cap on the LPR is cut
         into the periods between fixings.
         """
         rows = []
         for rule in self.rules:
-            if rule.binds(lender):
+            if rule.binds(lender) and rule.topic in UNDERWRITING:
                 for start, end, value in self._values(rule):
                     for method in rule.method or [None]:
                         rows.append({
@@ -131,7 +141,7 @@ class Rulebook:
     def warnings(self, lender: Lender, as_of: datetime.date) -> list[dict]:
         """What a run dated ``as_of`` has to say of its law: not verified up to that date, or only reported."""
         found = []
-        in_force = [rule for rule in self.rules if lender.licence in rule.licence and rule.in_force(as_of)]
+        in_force = [rule for rule in self.rules if rule.topic in UNDERWRITING and lender.licence in rule.licence and rule.in_force(as_of)]
         for rule in in_force:
             if rule.binds(lender) and as_of > rule.verified_through:
                 found.append({"ref": "regulation-unverified", "text": f"{rule.id} ({rule.document}) is verified through {rule.verified_through}, the run is dated {as_of}"})

@@ -3,7 +3,8 @@
     book.json                            buckets, the last day that was closed, what was taken in
     opens/00001/loans/000.parquet ...    loans, instalments, funded_by and lines of a run, by bucket; config/ that it was decided under
     events/00001.parquet ...             what a file told, as it was posted
-    quarantine/00001.parquet ...         rows of that file that were refused
+    contacts/00001.parquet ...           what a file told of contacts, holds and their release (qqloan collections record)
+    quarantine/00001.parquet ...         rows of that file that were refused; contacts-00001.parquet of a file of contacts
     ledger/000-2026-12.parquet ...       double entry, by bucket and month of posting; unmatched-2026-12 for money without a loan
     standing/000-2026-12-31.parquet      every account as the last close left it, from which the next goes on; 000-2026-12-31-instalments
                                          of loans whose instalments are others than at the drawdown
@@ -96,6 +97,8 @@ class Book:
         if table == "events":
             posts = [post for post in self.document["posts"] if since is None or max(post.get("last_day", "9"), post.get("received_on", "9")) > since.isoformat()]
             return [self.root / "events" / f"{post['number']:05d}.parquet" for post in posts if not aside or post.get("aside", 1)]
+        if table == "contact_log":
+            return [self.root / "contacts" / f"{told['number']:05d}.parquet" for told in self.document.get("contacts", [])]
         if table == "ledger":
             return sorted((self.root / "ledger").glob("*.parquet"))
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
