@@ -140,7 +140,7 @@ def test_a_tranche_that_is_cancelled_in_time_is_never_drawn(tmp_path):
         {"event_id": "M", "loan_id": "L2", "value_date": "2024-04-01", "amount": 7},
     ]))
     assert told["refused"] == 1
-    for day in ("2024-03-31", "2024-04-30", "2024-06-01"):
+    for day in ("2024-03-08", "2024-03-09", "2024-03-10", "2024-04-30", "2024-06-01"):
         close(root, day)
     assert set(state(root, "2024-06-01")) == set(state(root, "2024-05-31")) == {"L1", "L3", "L4"}
     assert ledger(root)["principal"] == 30_000 and ledger(root)["unmatched"] == -700

@@ -92,7 +92,7 @@ def test_real_card_accounts_roll_as_their_publisher_counted(shared, tmp_path):
         SELECT CAST(ID AS VARCHAR) AS loan_id, last_day(DATE '2020-01-01' + INTERVAL (MONTHS_BALANCE) MONTH) AS month,
           CASE STATUS WHEN 'X' THEN 0 WHEN 'C' THEN 0 ELSE CAST(STATUS AS INTEGER) * 30 + 15 END AS dpd, CASE WHEN STATUS = 'C' THEN 'paid' ELSE 'open' END AS status
         FROM read_csv('{tmp_path / name}', all_varchar = false)) TO '{panel}'""")
-    rolls = measure([panel], "rolls")
+    measure([panel], "rolls")
     shares = {}
     for row in _rows(duckdb.sql("SELECT from_bucket, to_bucket, sum(loans) AS loans FROM rolls WHERE to_bucket <> 'left' GROUP BY ALL").to_arrow_table()):
         shares[row["from_bucket"], row["to_bucket"]] = int(row["loans"])

@@ -2,7 +2,7 @@
 
     book.json                            buckets, the last day that was closed, what was taken in
     opens/00001/loans/000.parquet ...    loans, instalments, funded_by and lines of a run, by bucket; config/ that it was decided under
-    events/00001.parquet ...             what a file told, as it was posted
+    events/00001.parquet ...             what a file told, as it was posted; 00001-00031: what many told, gathered by a close
     contacts/00001.parquet ...           what a file told of contacts, holds and their release (qqloan collections record)
     quarantine/00001.parquet ...         rows of that file that were refused; contacts-00001.parquet of a file of contacts
     ledger/000-2026-12.parquet ...       double entry, by bucket and month of posting; unmatched-2026-12 for money without a loan
@@ -96,13 +96,17 @@ class Book:
         something came or happens after it, with ``aside`` those that have money without a loan, matches or reversals."""
         if table == "events":
             posts = [post for post in self.document["posts"] if since is None or max(post.get("last_day", "9"), post.get("received_on", "9")) > since.isoformat()]
-            return [self.root / "events" / f"{post['number']:05d}.parquet" for post in posts if not aside or post.get("aside", 1)]
+            return list(dict.fromkeys(self.events(post) for post in posts if not aside or post.get("aside", 1)))
         if table == "contact_log":
             return [self.root / "contacts" / f"{told['number']:05d}.parquet" for told in self.document.get("contacts", [])]
         if table == "ledger":
             return sorted((self.root / "ledger").glob("*.parquet"))
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
         return [path for opened in self.document["opens"] for path in sorted((self.opened(opened["number"]) / table).glob(name))]
+
+    def events(self, post: dict) -> Path:
+        """Where the events of a post are: in a file of its own, or since a close gathered it, with others."""
+        return self.root / "events" / f"{post.get('gathered', format(post['number'], '05d'))}.parquet"
 
     def standing(self, bucket: int) -> dict[str, Path]:
         """Where the last close left the bucket's accounts, and the instalments that it changed."""

@@ -25,6 +25,7 @@ from qqloan_cli.servicing.moves import ACCOUNTS
 _HERE = Path(__file__).parent
 UNMATCHED = "unmatched"
 _MEMORY_MB = 1_500
+GATHERED = 24  # posts: fewer are read as they came
 
 
 def close(book: Book, to: datetime.date, workers: int) -> dict:
@@ -52,11 +53,31 @@ def close(book: Book, to: datetime.date, workers: int) -> dict:
     shutil.rmtree(beside)
     told = {"from": book.today.isoformat(), "to": to.isoformat(), **counts, "exceptions": len(set(excepted))}
     book.document |= {"closed_to": to.isoformat(), "standing": STANDING}
+    gone = _gather(book)
     book.save()
+    for path in gone:
+        path.unlink(missing_ok=True)
     for path in (book.root / "standing").iterdir():
         if to.isoformat() not in path.name:
             path.unlink()
     return told
+
+
+def _gather(book: Book) -> list[Path]:
+    """Posts of which nothing happens any more, many small files, into one; returns the files that it stands for."""
+    past = [post for post in book.document["posts"] if "gathered" not in post and max(post.get("last_day", "9"), post.get("received_on", "9")) <= book.document["closed_to"]]
+    if len(past) < GATHERED:
+        return []
+    files = [book.events(post) for post in past]
+    name = f"{past[0]['number']:05d}-{past[-1]['number']:05d}"
+    con = connect(2, _MEMORY_MB)
+    try:
+        put(con, "events", book.root / "events" / f"{name}.parquet", f"read_parquet([{', '.join(literal(str(path)) for path in files)}])", True)
+    finally:
+        con.close()
+    for post in past:
+        post["gathered"] = name
+    return files
 
 
 class _Closing:

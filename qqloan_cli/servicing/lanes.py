@@ -69,10 +69,13 @@ def bind_since(con, book: Book, bucket: int, since: datetime.date, upto: datetim
     _say(con, upto=upto, known_at=upto, since=since, whom=whom)
     con.execute(f"CREATE OR REPLACE TEMP TABLE all_loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE drawn_on <= getvariable('upto')")
     con.execute(f"CREATE OR REPLACE TEMP VIEW all_instalments AS {book.source('instalments', bucket)}")
-    con.execute(f"CREATE OR REPLACE TEMP VIEW bucket_events AS {bucket_events(book, bucket)}")
     con.execute(f"CREATE OR REPLACE TEMP TABLE recent_events AS {bucket_events(book, bucket, since)}")
     for name, path in book.standing(bucket).items():
         con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM read_parquet({literal(str(path))})")
+    [(anew,)] = con.execute("""SELECT EXISTS (FROM recent_events WHERE kind IN ('match', 'reversal') OR received_on > greatest(value_date, getvariable('since')))
+        OR EXISTS (FROM stood WHERE pauses > 0 AND getvariable('whom') = 'all')
+        OR EXISTS (FROM all_loans ANTI JOIN stood USING (loan_id) WHERE opened_on <= getvariable('since'))""").fetchall()
+    con.execute(f"CREATE OR REPLACE TEMP VIEW bucket_events AS {bucket_events(book, bucket) if anew else _without_a_loan(book, bucket)}")
     con.execute((_HERE / "touched.sql").read_text(encoding="utf-8"))
     _lanes(con)
 
@@ -84,6 +87,11 @@ def bucket_events(book: Book, bucket: int, since: datetime.date | None = None) -
     after = "AND (value_date > getvariable('since') AND value_date <= getvariable('upto') OR received_on > getvariable('since') OR until >= getvariable('since') OR kind IN ('match', 'reversal'))" if since else ""
     return f"""SELECT * FROM ({own}) WHERE bucket = {bucket} {after}
         UNION ALL SELECT * FROM ({aside}) WHERE (bucket IS NULL OR bucket <> {bucket} AND {ASIDE}) {after}"""
+
+
+def _without_a_loan(book: Book, bucket: int) -> str:
+    """SQL of all that a loan may have which came into the book since."""
+    return f"SELECT * FROM ({book.source('events', aside=True)}) WHERE bucket IS NULL OR kind IN ('match', 'reversal')\n UNION ALL SELECT * FROM recent_events WHERE bucket = {bucket} AND NOT {ASIDE}"
 
 
 ASIDE = "kind IN ('match', 'reversal')"  # may be about a loan of another bucket

@@ -18,7 +18,6 @@ import pyarrow as pa
 from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import InputError, UsageError
-from qqloan_cli.policy.funding import Funding
 from qqloan_cli.policy.reserve import Reserve, Scenario
 from qqloan_cli.policy.servicing import load_servicing
 from qqloan_cli.servicing import pool

@@ -1,24 +1,19 @@
 -- grain:    one row per loan to be looked at after the last close
 -- inputs:   all_loans, all_instalments (as they were lent), stood, stood_instalments (where the last close left them), recent_events (what came
---           or happens since), bucket_events (all); variables since, upto, whom: touched (a night), live (a month ends), all
+--           or happens since), bucket_events (all, or where nobody's past is told anew, those that new loans may have); variables since, upto, whom: touched (a night), live (a month ends), all
 -- leaves:   anew (loan_id: from the drawdown on, for their past is told anew, or not told yet), resumed (loan_id: from where they stood),
 --           loans and told_events of both; instalments (of others too)
 -- No other loan has a new entry, unless a month ends: then penalty is booked on all that are late, and all that live are looked at.
 
--- What was undone, or found its loan: the loans that it was thought to be about change as well.
-CREATE OR REPLACE TEMP TABLE about AS SELECT DISTINCT reverses AS event_id FROM recent_events WHERE kind IN ('match', 'reversal');
-
 CREATE OR REPLACE TEMP TABLE anew AS
-WITH named AS (
+WITH
+about AS (SELECT DISTINCT reverses AS event_id FROM recent_events WHERE kind IN ('match', 'reversal')),
+named AS (
   SELECT loan_id FROM all_loans ANTI JOIN stood USING (loan_id)
   UNION
-  SELECT loan_id FROM recent_events WHERE kind NOT IN ('match', 'reversal') AND received_on > greatest(value_date, getvariable('since'))
-  UNION
-  SELECT loan_id FROM recent_events WHERE kind = 'match'
-  UNION
-  SELECT loan_id FROM bucket_events SEMI JOIN about USING (event_id)
-  UNION
-  SELECT loan_id FROM bucket_events WHERE kind = 'match' AND reverses IN (SELECT event_id FROM about)
+  SELECT loan_id FROM recent_events WHERE kind NOT IN ('match', 'reversal') AND received_on > greatest(value_date, getvariable('since')) OR kind = 'match'
+  UNION  -- what was undone, or found its loan: the loans that it was thought to be about change as well
+  SELECT loan_id FROM bucket_events WHERE event_id IN (SELECT event_id FROM about) OR kind = 'match' AND reverses IN (SELECT event_id FROM about)
   UNION
   SELECT loan_id FROM stood WHERE pauses > 0 AND getvariable('whom') = 'all'      -- whose paused days only the events know
 )
@@ -50,6 +45,4 @@ SELECT * FROM stood_instalments SEMI JOIN changed USING (loan_id);
 CREATE OR REPLACE TEMP TABLE told_events AS
 SELECT * FROM recent_events SEMI JOIN resumed USING (loan_id) WHERE kind NOT IN ('match', 'reversal') AND value_date <= getvariable('upto')
 UNION ALL
-SELECT * FROM bucket_events SEMI JOIN anew USING (loan_id)
-UNION ALL
-SELECT * FROM bucket_events ANTI JOIN anew USING (loan_id) WHERE (bucket IS NULL OR kind IN ('match', 'reversal')) AND EXISTS (FROM anew);
+SELECT * FROM bucket_events WHERE loan_id IN (SELECT loan_id FROM anew) OR (bucket IS NULL OR kind IN ('match', 'reversal')) AND EXISTS (FROM anew);
