@@ -235,11 +235,8 @@ def test_a_tranche_that_was_cancelled_is_neither_promised_nor_owed(tmp_path):
     due = dues("2026-02-10", 6)
     loans = [loan("T-1", "2026-01-10", due, application_id="T", applicant_id="P"), loan("T-2", "2026-03-20", dues("2026-04-10", 4), application_id="T", applicant_id="P", tranche_no=2)]
     root = book(tmp_path / "b", loans)
-    post(root, events(tmp_path / "e.csv", [*paid("T-1", due, 4), {"event_id": "C", "loan_id": "T-2", "kind": "fee", "amount": 1, "value_date": "2026-02-20"}]))
-    [path] = Book.open(root).files("events")
-    table = pq.read_table(path)  # told as the ledger tells a cancellation
-    rows = [{**row, "kind": "cancel", "amount_fen": None, "received_on": DAY("2026-02-20")} if row["event_id"] == "C" else row for row in table.to_pylist()]
-    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    post(root, events(tmp_path / "e.csv", paid("T-1", due, 4)))
+    post(root, events(tmp_path / "stop.csv", [{"event_id": "C", "loan_id": "T-2", "kind": "cancel", "value_date": "2026-02-20"}]), "2026-02-20")
     close(root, "2026-05-31")
     assert night(root, "2026-02-19")["T"]["undrawn_fen"] == 400_000
     assert night(root, "2026-02-20")["T"]["undrawn_fen"] == 0

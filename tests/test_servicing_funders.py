@@ -174,6 +174,33 @@ def test_every_difference_is_found_aged_and_explained_to_the_fen(tmp_path):
     assert told == {"breaks": 7, "difference_fen": -1 - 700 - 3_000 + 900 - 10_000, "file_rows_refused": 0}
 
 
+def test_a_funders_statement_is_held_against_its_settlement_loan_by_loan(tmp_path):
+    """
+    February: L1 and L2 paid in time; L3's payment of 10 February came in March. The bank has L2 a fen less, L3 in February, L1 twice, and one that is nobody's
+    """
+    loans = [loan(f"L{n}", "2024-01-10", THREE, funded_by={"bank": 70_000, "own": 30_000}) for n in (1, 2, 3)]
+    root = book(tmp_path / "b", loans)
+    paid = {"value_date": "2024-02-10", "amount": "365.33"}
+    post(root, events(tmp_path / "feb.csv", [{"event_id": f"E{n}", "loan_id": f"L{n}", **paid} for n in (1, 2)]))
+    close(root, "2024-02-29")
+    post(root, events(tmp_path / "mar.csv", [{"event_id": "E3", "loan_id": "L3", **paid}]))
+    close(root, "2024-03-31")
+    statement = tmp_path / "bank.csv"
+    statement.write_text("loan_id,principal,interest\nL1,233.33,21.00\nL1,233.33,21.00\nL2,233.33,20.99\nL3,233.33,21.00\nX,1.00,\n", encoding="utf-8")
+    period = ("--book", root, "--from", "2024-02-01", "--to", "2024-02-29", "--funder", "bank")
+    found = call("servicing", "reconcile", statement, *period, "--fail-on", "--format", "json")
+    assert found.code == 1
+    rows = {(row["loan_id"], row["part"]): (row["difference_fen"], row["why"]) for row in json.loads(found.out)["rows"]}
+    assert rows == {
+        ("L1", "principal"): (-23_333, "the file has it 2 times"), ("L1", "interest"): (-2_100, "the file has it 2 times"), ("L2", "interest"): (1, "a fen of rounding"),
+        ("L3", "principal"): (-23_333, "the file counts by value date, the book by the day of booking"), ("L3", "interest"): (-2_100, "the file counts by value date, the book by the day of booking"),
+        ("X", "principal"): (-100, "the book has no such loan"),
+    }
+    statement.write_text("loan_id,principal,interest,outstanding\nL1,233.33,21.00,466.67\nL2,233.33,21.00,466.67\nL3,0,0,700\n", encoding="utf-8")
+    assert "0 differences" in done("servicing", "reconcile", statement, *period, "--fail-on").err
+    assert "funder-unknown" in call("servicing", "reconcile", statement, *period[:-1], "nobody").err
+
+
 def test_on_the_command_line(tmp_path):
     root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE, funded_by={"bank": 100_000})])
     paid = events(tmp_path / "e.csv", [{"loan_id": "L1", "value_date": "2024-02-10", "amount": "365.33"}])

@@ -210,19 +210,25 @@ def reconcile(
     book: BookOption,
     since: Annotated[str, typer.Option("--from", metavar="DATE", help="First day of the period.", show_default=False)],
     to: Annotated[str, typer.Option("--to", metavar="DATE", help="Its last day.", show_default=False)],
+    funder: Annotated[Optional[str], typer.Option("--funder", help="The source whose statement it is, loan by loan; without it the files are a payment channel's events.", show_default=False)] = None,
     source: Source = None,
     config: Config = None,
     fail_on_breaks: Annotated[bool, typer.Option("--fail-on", help="Exit 1 where there is a difference.")] = False,
     format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",
 ) -> int:
-    """The book's money against a channel's or a funder's file: every difference, its age, and why where the book knows it."""
+    """The book's money against a channel's events or a funder's statement: every difference, its age, and why where the book knows it."""
     from qqloan_cli.policy.home import config_dir
     from qqloan_cli.reports import console, formats
     from qqloan_cli.servicing.book import Book
     from qqloan_cli.servicing.reconcile import reconcile as held_against
+    from qqloan_cli.servicing.reconcile_funder import reconcile_funder
 
     formats.known(format, formats.FORMATS)
-    told, rows = held_against(Book.open(book), files, as_date(since, "--from"), as_date(to, "--to"), config_dir(config), source)
+    period = as_date(since, "--from"), as_date(to, "--to")
+    if funder:
+        told, rows = reconcile_funder(Book.open(book), files, funder, *period, config_dir(config), source)
+    else:
+        told, rows = held_against(Book.open(book), files, *period, config_dir(config), source)
     formats.emit(rows, format, "Differences")
     console.current().say(f"{told['breaks']:,} differences; the book has {told['difference_fen'] / 100:+,.2f} yuan more than the file; {told['file_rows_refused']:,} rows of the file could not be read")
     return 1 if fail_on_breaks and told["breaks"] else 0

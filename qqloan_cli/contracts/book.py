@@ -40,6 +40,23 @@ REPAYMENTS = Contract(
     ),
 )
 
+_WHAT_CAME = "what came to it of the loan in the period"
+FUNDER_STATEMENTS = Contract(
+    "funder_statements", "loan", ("loan_id", "src_file", "src_row"),
+    (
+        C("loan_id", "VARCHAR", "the loan, as the book calls it"),
+        C("principal_fen", "BIGINT", _WHAT_CAME, "fen", "it does not say"),
+        C("interest_fen", "BIGINT", _WHAT_CAME, "fen", "it does not say"),
+        C("penalty_fen", "BIGINT", _WHAT_CAME, "fen", "it does not say"),
+        C("fees_fen", "BIGINT", _WHAT_CAME, "fen", "it does not say"),
+        C("recovered_fen", "BIGINT", _WHAT_CAME, "fen", "it does not say"),
+        C("outstanding_fen", "BIGINT", "its principal at the end", "fen", "it does not say"),
+        C("src_file", "USMALLINT", "number of the file"),
+        C("src_row", "BIGINT", "row of the file"),
+    ),
+    (Rule("loan-id-missing", "loan_id", "loan_id IS NULL OR loan_id = ''", "no loan"),),
+)
+
 LOANS = Contract(
     "loans", "loan", ("loan_id",),
     (
@@ -215,4 +232,4 @@ EXCEPTIONS = Contract(
     ),
 )
 
-BOOK = (REPAYMENTS, LOANS, INSTALMENTS, FUNDED_BY, EVENTS, LEDGER, STATE, PANEL, STANDING, MONTHS, EXCEPTIONS)
+BOOK = (REPAYMENTS, FUNDER_STATEMENTS, LOANS, INSTALMENTS, FUNDED_BY, EVENTS, LEDGER, STATE, PANEL, STANDING, MONTHS, EXCEPTIONS)

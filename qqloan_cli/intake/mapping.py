@@ -58,7 +58,7 @@ from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
 
 CHECKS = ("id", "phone", "card", "uscc", "consent")
-_CONTRACTS = {contract.name: contract for contract in (*INPUTS, CONTRACTS["repayments"], CONTRACTS["contacts"])}
+_CONTRACTS = {contract.name: contract for contract in (*INPUTS, *(CONTRACTS[name] for name in ("repayments", "contacts", "funder_statements")))}
 _WHERE_IT_STOOD = {"_row", "_file"}
 _TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
 _ELSEWHERE = {"SHOW_REF", "VALUE_PARAMETER"}  # what stands around the tables, or comes from outside the text
@@ -226,6 +226,7 @@ NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
     "funding_refusals": (("application_id",), ("source",)),
     "blocklist": (("kind",), ("value",)),
     "repayments": (("event_id",), ("value_date",)),
+    "funder_statements": (("loan_id",), ("principal_fen", "interest_fen", "penalty_fen", "fees_fen", "recovered_fen", "outstanding_fen")),
     "contacts": (("contact_id",), ("applicant_id",), ("begun_at",)),
 }
 

@@ -1,5 +1,5 @@
 -- grain:    one row per loan that was not drawn
--- inputs:   loans (loan_id, drawn_on), told_events (contract events)
+-- inputs:   loans (loan_id, drawn_on), told_events (contract events); variable known_at (a day, or null: whatever came)
 -- leaves:   cancelled (loan_id)
 -- A cancellation counts that was known, and meant, by the day of the drawdown, and was not undone by then.
 
@@ -9,4 +9,4 @@ SELECT DISTINCT loan_id
 FROM (SELECT event_id, loan_id, greatest(received_on, value_date) AS known_on FROM told_events WHERE kind = 'cancel')
 JOIN loans USING (loan_id)
 LEFT JOIN undone USING (event_id)
-WHERE known_on <= drawn_on AND coalesce(undone_on, DATE '9999-12-31') > drawn_on;
+WHERE known_on <= least(drawn_on, getvariable('known_at')) AND coalesce(undone_on > least(drawn_on, getvariable('known_at')), true);

@@ -35,16 +35,13 @@ def figures_of(con, book: Book, bucket: int, at: datetime.date, agreements: Agre
     bind(con, book, bucket, at, at)
     con.execute("SET VARIABLE state_at = $1::DATE", [at])
     con.execute("SET VARIABLE late_after = $1::INTEGER", [late_after_days])
-    con.execute(f"""CREATE OR REPLACE TEMP TABLE cancelled AS
-        SELECT loan_id FROM ({book.source('loans', bucket)}) AS l
-        SEMI JOIN (SELECT loan_id, value_date, received_on FROM told_events WHERE kind = 'cancel') AS e
-          ON e.loan_id = l.loan_id AND greatest(e.value_date, e.received_on) <= least(l.drawn_on, getvariable('state_at'))""")
-    con.execute("DELETE FROM loans WHERE opened_on > getvariable('state_at') OR loan_id IN (FROM cancelled)")
+    con.execute("CREATE OR REPLACE TEMP TABLE drawn_loans AS SELECT * FROM loans WHERE opened_on <= getvariable('state_at')")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE opened_on <= getvariable('state_at') AND drawn_on > getvariable('state_at')")
+    con.execute((_HERE / "cancelled.sql").read_text(encoding="utf-8"))
+    con.execute("CREATE OR REPLACE TEMP TABLE promised AS SELECT loan_id, application_id, principal_fen FROM loans ANTI JOIN cancelled USING (loan_id)")
+    con.execute("CREATE OR REPLACE TEMP TABLE loans AS FROM drawn_loans")
     of_bucket(con, agreements, at, at)
     con.execute(f"CREATE OR REPLACE TEMP TABLE book_lines AS SELECT * FROM ({book.source('lines', bucket)}) WHERE opened_on <= getvariable('state_at')")
-    con.execute(f"""CREATE OR REPLACE TEMP TABLE promised AS
-        SELECT loan_id, application_id, principal_fen FROM ({book.source('loans', bucket)}) ANTI JOIN cancelled USING (loan_id)
-        WHERE opened_on <= getvariable('state_at') AND drawn_on > getvariable('state_at')""")
     _past(con, agreements, at)
     worst = ", ".join(f"max(d{ago}) AS d{ago}" for ago in range(1, MONTHS + 1))
     late = "WHEN d0 > getvariable('late_after') THEN getvariable('state_at') " + " ".join(

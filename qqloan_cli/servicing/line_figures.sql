@@ -22,7 +22,7 @@ paid AS (
 ),
 fallen AS (
   SELECT loan_id, due_date, sum(principal_fen + interest_fen + fee_fen) OVER (PARTITION BY loan_id ORDER BY instalment_no) AS due_fen, anew_on
-  FROM instalments LEFT JOIN another_plan USING (loan_id)
+  FROM instalments SEMI JOIN loans USING (loan_id) LEFT JOIN another_plan USING (loan_id)
   WHERE due_date <= getvariable('state_at')
 ),
 by_instalment AS (

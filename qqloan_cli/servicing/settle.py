@@ -45,9 +45,9 @@ def settle(book: Book, first: datetime.date, last: datetime.date) -> pa.Table:
 
 
 @contextlib.contextmanager
-def settled(book: Book, first: datetime.date, last: datetime.date) -> Iterator[tuple[object, list[str], list[Servicing]]]:
+def settled(book: Book, first: datetime.date, last: datetime.date, by: str = "posted_at") -> Iterator[tuple[object, list[str], list[Servicing]]]:
     """A session with the tables of settle.sql and ``loans`` (loan_id, agreed, loan: its number there), everybody who has money in
-    them, by name, and the agreements under which they were lent."""
+    them, by name, and the agreements under which they were lent. ``by``: posted_at, or value_date as some others count."""
     by_run = {opened["run_id"]: load_servicing(config) for opened, config in zip(book.document["opens"], book.configs)}
     distinct: list[Servicing] = []
     for agreed in by_run.values():
@@ -55,8 +55,9 @@ def settled(book: Book, first: datetime.date, last: datetime.date) -> Iterator[t
             distinct.append(agreed)
     con = connect(2)
     try:
-        for table in ("ledger", "events", "funded_by"):
+        for table in ("events", "funded_by"):
             con.execute(f"CREATE TEMP VIEW {table} AS {book.source(table)}")
+        con.execute(f"CREATE TEMP VIEW ledger AS SELECT * REPLACE ({by} AS posted_at) FROM ({book.source('ledger')})")
         number = [next(i for i, other in enumerate(distinct) if agreed.settles_as(other)) for agreed in by_run.values()]
         con.register("agreed_by", pa.table({"run_id": list(by_run), "agreed": pa.array(number, pa.int64())}))
         con.execute(f"""CREATE TEMP TABLE loans AS SELECT loan_id, agreed, row_number() OVER (PARTITION BY agreed ORDER BY loan_id) - 1 AS loan
@@ -70,9 +71,9 @@ def settled(book: Book, first: datetime.date, last: datetime.date) -> Iterator[t
         con.close()
 
 
-def settle_agreed(con, agreed: int, servicing: Servicing, sources: list[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def settle_agreed(con, agreed: int, servicing: Servicing, sources: list[str], one: dict[str, np.ndarray] | None = None, of_one: str = "") -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Of the loans that were lent under one agreement: sums by source, and each one's principal in each at the end [loans, sources], in
-    fen. From one set of owners to the next, as claims pass on."""
+    fen. From one set of owners to the next, as claims pass on. ``one`` is filled with what each loan brought the source ``of_one`` [loans]."""
     weights = _lent(con, agreed, sources)
     stands, received, received_before = np.zeros_like(weights), np.zeros_like(weights), np.zeros_like(weights)
     found = {what: np.zeros(len(sources), np.int64) for what in (*WHAT, *BETWEEN)}
@@ -105,6 +106,8 @@ def settle_agreed(con, agreed: int, servicing: Servicing, sources: list[str]) ->
             of = weights[flows["loan"]] if alone == "shares" else np.tile([int(source == alone) for source in sources], (len(flows["loan"]), 1))
             before, by_end = _shares(flows["before_fen"], of), _shares(flows["by_end_fen"], of)
             found[what] += by_end.sum(axis=0) - before.sum(axis=0)
+            if one is not None:
+                one.setdefault(what, np.zeros(len(weights), np.int64))[flows["loan"]] += (by_end - before)[:, sources.index(of_one)]
             stands[flows["loan"]] += by_end * _STANDS.get(what, 0)
             if what == "interest":
                 received[flows["loan"]] += by_end
