@@ -32,9 +32,9 @@ from qqloan_cli.policy.scale import load_scale
 from qqloan_cli.scoring import behaviour, measures
 from qqloan_cli.servicing import book as books
 from qqloan_cli.servicing.book import Book
-from qqloan_cli.servicing.line_figures import figures_of, write_history
+from qqloan_cli.servicing.lines.figures import figures_of, write_history
 from qqloan_cli.servicing.lanes import Agreements
-from qqloan_cli.servicing.review_lines import file_of, night_of, notices, review, stops, summary
+from qqloan_cli.servicing.lines.review import file_of, night_of, notices, review, stops, summary
 
 POLICY, PRODUCTS, SCALE = load_line_policy(CONFIGS), load_products(CONFIGS), load_scale(CONFIGS)
 CARD = behaviour.ByCard(POLICY.lines.card, POLICY.lines)
@@ -107,9 +107,9 @@ def test_facts_are_the_columns_that_rules_are_asked_over(tmp_path):
     assert owed == [(49, 202_000)]
     assert set(BEHAVIOUR) <= set(got) and set(LATENESS) <= set(BEHAVIOUR)
     assert {name: kind for name, kind in got.items() if name in BEHAVIOUR} == {column.name: column.type for column in CONTRACTS["line_months"].columns if column.name in BEHAVIOUR}
-    from qqloan_cli.servicing import review_lines
+    from qqloan_cli.servicing.lines import review as review_module
 
-    sql = (Path(review_lines.__file__).with_name("review_lines.sql")).read_text(encoding="utf-8")
+    sql = (Path(review_module.__file__).with_name("review.sql")).read_text(encoding="utf-8")
     assert not [fact.name for fact in LINE_FACTS if fact.name not in sql.split("VIEW line_facts")[1].split("FROM before_night")[0]]
 
 

@@ -23,11 +23,11 @@ from qqloan_cli.engine.session import connect
 from qqloan_cli.errors import ConfigError, QqloanError
 from qqloan_cli.policy.reserve import LIVE, STATES, load_reserve
 from qqloan_cli.servicing.book import Book
-from qqloan_cli.servicing.cells import month_ends_after
+from qqloan_cli.servicing.reserve.cells import month_ends_after
 from qqloan_cli.servicing.panel import write_panel
-from qqloan_cli.servicing.pool import balance, history, policies
-from qqloan_cli.servicing.reserve import Asked, project
-from qqloan_cli.servicing.simulate import Chances, Exposure, Moves, Paths, Stress, at_least, conditioned, monthly, needed
+from qqloan_cli.servicing.reserve.pool import balance, history, policies
+from qqloan_cli.servicing.reserve.project import Asked, project
+from qqloan_cli.servicing.reserve.simulate import Chances, Exposure, Moves, Paths, Stress, at_least, conditioned, monthly, needed
 
 PRIOR = np.array(load_reserve(CONFIGS).prior.matrix)
 CALM = Stress("baseline", np.zeros(1))
@@ -405,7 +405,7 @@ def panel(tmp_path_factory):
 
 
 def test_shares_are_the_panels_own_where_there_are_enough_of_them(panel):
-    from qqloan_cli.servicing.cells import bind_panel, look
+    from qqloan_cli.servicing.reserve.cells import bind_panel, look
 
     path, true = panel
     con = connect(2)

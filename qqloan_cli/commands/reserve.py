@@ -29,7 +29,7 @@ def reserve(
     from qqloan_cli.policy.home import config_dir
     from qqloan_cli.reports import console, formats
     from qqloan_cli.servicing.book import Book
-    from qqloan_cli.servicing.reserve import VIEWS, Asked, project
+    from qqloan_cli.servicing.reserve.project import VIEWS, Asked, project
 
     formats.known(format, formats.FORMATS)
     if view not in VIEWS:
@@ -57,7 +57,7 @@ def reserve(
 def _history(book, day, policy: Path):
     from qqloan_cli.engine.session import connect
     from qqloan_cli.errors import UsageError
-    from qqloan_cli.servicing.pool import history
+    from qqloan_cli.servicing.reserve.pool import history
 
     day = day or (book.closed_to if book else None)
     if day is None:

@@ -41,7 +41,7 @@ def night(
     from qqloan_cli.policy.scale import load_scale
     from qqloan_cli.reports import console, formats
     from qqloan_cli.scoring.behaviour import ByCard, ByModel
-    from qqloan_cli.servicing import review_lines
+    from qqloan_cli.servicing.lines import review
     from qqloan_cli.servicing.book import Book
 
     formats.known(format, formats.FORMATS)
@@ -53,10 +53,10 @@ def night(
     Book.open(book)
     with only_writer(book, said), tempfile.TemporaryDirectory(prefix="qqloan-lines-") as scratch:
         found = Book.open(book)
-        tonight = review_lines.night_of(found, day, policy, load_products(home), score, Run.open(refresh) if refresh else None)
-        path = (Path(scratch) / "night.parquet" if dry_run else review_lines.file_of(found, day)).absolute()
-        rows = review_lines.review(tonight, path, as_workers(workers))
-        formats.emit(review_lines.summary(path), format, f"Lines at {day}")
+        tonight = review.night_of(found, day, policy, load_products(home), score, Run.open(refresh) if refresh else None)
+        path = (Path(scratch) / "night.parquet" if dry_run else review.file_of(found, day)).absolute()
+        rows = review.review(tonight, path, as_workers(workers))
+        formats.emit(review.summary(path), format, f"Lines at {day}")
         if dry_run:
             said.say(f"{rows:,} lines would be reviewed at {day}; nothing is written")
             return 0
@@ -65,8 +65,8 @@ def night(
 
             formats.write(pyarrow.parquet.read_table(path), out)
         if notices is not None:
-            formats.write(review_lines.notices(path, policy), notices)
-        stopped = review_lines.stops(path)
+            formats.write(review.notices(path, policy), notices)
+        stopped = review.stops(path)
         if events is not None:
             formats.write(stopped, events)
     said.say(f"{rows:,} lines reviewed at {day}, by {score.version}: {path.relative_to(found.root.absolute())} in {book}")
@@ -102,7 +102,7 @@ def history(
     from qqloan_cli.policy.lines import load_lines
     from qqloan_cli.reports import console
     from qqloan_cli.servicing.book import Book
-    from qqloan_cli.servicing.line_figures import write_history
+    from qqloan_cli.servicing.lines.figures import write_history
 
     found = Book.open(book)
     first = as_date(since, "--from") if since else datetime.date.fromisoformat(found.document["opened_on"])

@@ -23,9 +23,9 @@ from scipy.stats import norm
 from qqloan_cli.engine.session import connect
 from qqloan_cli.policy.home import shipped
 from qqloan_cli.policy.reserve import load_reserve
-from qqloan_cli.servicing.cells import Cells, bind_panel, look
-from qqloan_cli.servicing.reserve import Asked, project
-from qqloan_cli.servicing.simulate import Chances, Paths, Stress, left_by
+from qqloan_cli.servicing.reserve.cells import Cells, bind_panel, look
+from qqloan_cli.servicing.reserve.project import Asked, project
+from qqloan_cli.servicing.reserve.simulate import Chances, Paths, Stress, left_by
 
 MONTHS, HISTORY, PEERS = 12, 12, 20
 

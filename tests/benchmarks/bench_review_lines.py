@@ -21,7 +21,7 @@ from qqloan_cli.policy.products import load_products
 from qqloan_cli.scoring.behaviour import ByCard
 from qqloan_cli.servicing.close import close
 from qqloan_cli.servicing.book import Book
-from qqloan_cli.servicing.review_lines import file_of, night_of, notices, review, summary
+from qqloan_cli.servicing.lines.review import file_of, night_of, notices, review, summary
 from qqloan_cli.servicing.state import write_state
 
 FIRST, SECOND = datetime.date(2024, 12, 15), datetime.date(2024, 12, 16)

@@ -24,7 +24,7 @@ from qqloan_cli.policy.lines import Policy
 from qqloan_cli.policy.products import PPM, Product, ppm
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.lanes import Agreements
-from qqloan_cli.servicing.line_figures import figures_of, must_have_lines
+from qqloan_cli.servicing.lines.figures import figures_of, must_have_lines
 from qqloan_cli.servicing.parts import as_one
 
 _HERE = Path(__file__).parent
@@ -107,7 +107,7 @@ class _Review:
                 ("refreshed_by", "VARCHAR", night.refresh.run_id if night.refresh else None),
             ):
                 con.execute(f"SET VARIABLE {name} = $1::{type}", [value])
-            con.execute((_HERE / "review_lines.sql").read_text(encoding="utf-8").replace("/*asked*/", self.rules.select))
+            con.execute((_HERE / "review.sql").read_text(encoding="utf-8").replace("/*asked*/", self.rules.select))
             put(con, "line_reviews", self.beside / f"{bucket:03d}.parquet", "line_reviews", True)
         finally:
             con.close()

@@ -1,5 +1,5 @@
 -- grain:    falls_due: region group, months on book and month to come; to_draw: the same, of what is drawn in it
--- inputs:   coded, places, of_loan (reserve.sql), loans, instalments; horizon (month_no, ends), rungs (rung, day); variables start, elsewhere, last_mob
+-- inputs:   coded, places, of_loan (cells.sql), loans, instalments; horizon (month_no, ends), rungs (rung, day); variables start, elsewhere, last_mob
 -- leaves:   days (day, month_no, rung), standing_now, to_come (loan_id, place, mob, month_no, rung, principal_fen, interest_fen), falls_due, to_draw
 --
 -- What falls due is what the instalments say, but no more principal than is outstanding: of a loan that was repaid early all are less.

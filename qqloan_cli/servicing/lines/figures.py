@@ -30,14 +30,14 @@ def must_have_lines(book: Book) -> None:
 
 
 def figures_of(con, book: Book, bucket: int, at: datetime.date, agreements: Agreements, late_after_days: int) -> None:
-    """Leaves ``line_figures`` (line_figures.sql) of a bucket's lines. Nothing that came after the day is looked at; a tranche that was cancelled before
+    """Leaves ``line_figures`` (figures.sql) of a bucket's lines. Nothing that came after the day is looked at; a tranche that was cancelled before
     its drawdown is no loan."""
     bind(con, book, bucket, at, at)
     con.execute("SET VARIABLE state_at = $1::DATE", [at])
     con.execute("SET VARIABLE late_after = $1::INTEGER", [late_after_days])
     con.execute("CREATE OR REPLACE TEMP TABLE drawn_loans AS SELECT * FROM loans WHERE opened_on <= getvariable('state_at')")
     con.execute(f"CREATE OR REPLACE TEMP TABLE loans AS SELECT * FROM ({book.source('loans', bucket)}) WHERE opened_on <= getvariable('state_at') AND drawn_on > getvariable('state_at')")
-    con.execute((_HERE / "cancelled.sql").read_text(encoding="utf-8"))
+    con.execute((_HERE.parent / "cancelled.sql").read_text(encoding="utf-8"))
     con.execute("CREATE OR REPLACE TEMP TABLE promised AS SELECT loan_id, application_id, principal_fen FROM loans ANTI JOIN cancelled USING (loan_id)")
     con.execute("CREATE OR REPLACE TEMP TABLE loans AS FROM drawn_loans")
     of_bucket(con, agreements, at, at)
@@ -46,7 +46,7 @@ def figures_of(con, book: Book, bucket: int, at: datetime.date, agreements: Agre
     worst = ", ".join(f"max(d{ago}) AS d{ago}" for ago in range(1, MONTHS + 1))
     late = "WHEN d0 > getvariable('late_after') THEN getvariable('state_at') " + " ".join(
         f"WHEN d{ago} > getvariable('late_after') THEN last_day(getvariable('state_at') - to_months({ago}))" for ago in range(1, MONTHS + 1))
-    sql = (_HERE / "line_figures.sql").read_text(encoding="utf-8")
+    sql = (_HERE / "figures.sql").read_text(encoding="utf-8")
     lateness = ", ".join(f"CAST({expression} AS INTEGER) AS {name}" for name, expression in LATENESS.items())
     for place, text in (("worst_past", worst), ("late_past", late), ("lateness", lateness)):
         sql = sql.replace(f"/*{place}*/", text)

@@ -17,7 +17,7 @@ from qqloan_cli.engine.session import duckdb_error, literal
 from qqloan_cli.errors import InputError
 from qqloan_cli.policy.reserve import LIVE, STATES, Reserve
 from qqloan_cli.servicing.book import DAY, Book
-from qqloan_cli.servicing.simulate import Exposure, Moves
+from qqloan_cli.servicing.reserve.simulate import Exposure, Moves
 from qqloan_cli.servicing.transitions import cohort
 
 _HERE = Path(__file__).parent
@@ -99,7 +99,7 @@ def look(con, reserve: Reserve, book: Book | None, start: datetime.date, months:
     con.execute("CREATE OR REPLACE TEMP TABLE of_loan AS " + (
         "SELECT loan_id, coalesce(covered_ppm, 0) AS covered_ppm, annual_rate_ppm, compensated.loan_id IS NOT NULL AS compensated FROM loans LEFT JOIN covered USING (loan_id) LEFT JOIN compensated USING (loan_id)"
         if book else "SELECT CAST(NULL AS VARCHAR) AS loan_id, 0 AS covered_ppm, 0 AS annual_rate_ppm, false AS compensated WHERE false"))
-    con.execute((_HERE / "reserve.sql").read_text(encoding="utf-8"))
+    con.execute((_HERE / "cells.sql").read_text(encoding="utf-8"))
     [(twice,)] = con.execute("SELECT loans FROM twice").fetchall()
     if twice:
         raise InputError("panel-twice", f"{twice:,} loans stand twice in a month", "--panel", "A row a loan and month is wanted.")

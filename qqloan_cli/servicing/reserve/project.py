@@ -20,12 +20,12 @@ from qqloan_cli.engine.workers import each
 from qqloan_cli.errors import InputError, UsageError
 from qqloan_cli.policy.reserve import Reserve, Scenario
 from qqloan_cli.policy.servicing import load_servicing
-from qqloan_cli.servicing import pool
+from qqloan_cli.servicing.reserve import pool
 from qqloan_cli.servicing.book import Book, month_ends
-from qqloan_cli.servicing.cells import Cells, bind_panel, look
-from qqloan_cli.servicing.ladder import Due, due, ladder
+from qqloan_cli.servicing.reserve.cells import Cells, bind_panel, look
+from qqloan_cli.servicing.reserve.ladder import Due, due, ladder
 from qqloan_cli.servicing.panel import write_days
-from qqloan_cli.servicing.simulate import CHUNK, Chances, Paths, Stress, at_least, chunks, monthly, needed
+from qqloan_cli.servicing.reserve.simulate import CHUNK, Chances, Paths, Stress, at_least, chunks, monthly, needed
 
 VIEWS = ("summary", "months", "pool", "ladder")
 LOSSES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p999": 0.999}

@@ -17,7 +17,7 @@ import pyarrow as pa
 from qqloan_cli.policy.funding import Funding
 from qqloan_cli.policy.reserve import Reserve, Scenario
 from qqloan_cli.policy.servicing import Settlement
-from qqloan_cli.servicing.cells import RUNGS, Cells
+from qqloan_cli.servicing.reserve.cells import RUNGS, Cells
 
 DAY = datetime.timedelta(1)
 ALL = "all"
