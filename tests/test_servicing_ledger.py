@@ -368,7 +368,7 @@ def _many(rng: np.random.Generator, loans: int) -> tuple[list[dict], list[dict]]
 
 def test_nightly_or_at_once_in_any_order_of_files_the_same_bytes(tmp_path):
     rng = np.random.default_rng(11)
-    loans, told = _many(rng, 60)
+    loans, told = _many(rng, 40)
     whole = book(tmp_path / "whole", loans, buckets=2)
     post(whole, events(tmp_path / "all.csv", told))
     close(whole, "2024-09-30")
@@ -385,9 +385,9 @@ def test_nightly_or_at_once_in_any_order_of_files_the_same_bytes(tmp_path):
 def test_files_that_come_night_after_night_end_in_the_bytes_of_one_close_over_all_of_them(tmp_path):
     """Late ones, reversals and matches among them. A night looks only at loans to which something happens; the one close looks at all."""
     rng = np.random.default_rng(23)
-    loans, told = _many(rng, 60)
+    loans, told = _many(rng, 40)
     told += [{"event_id": f"M{n}", "kind": "match", "loan_id": f"L{n}", "reverses": row["event_id"], "value_date": "2024-04-01"} for n, row in enumerate(told) if row.get("loan_id") == "nobody"][:4]
-    nights = [datetime.date(2024, 2, 25) + datetime.timedelta(int(n)) for n in range(0, 60, 4)]
+    nights = [datetime.date(2024, 2, 25) + datetime.timedelta(int(n)) for n in range(0, 63, 9)]
     came = {night: [] for night in nights}
     for row in told:
         came[nights[int(rng.integers(0, len(nights)))]].append(row)

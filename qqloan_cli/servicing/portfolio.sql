@@ -8,12 +8,12 @@ SELECT
   state.*, loans.region, loans.product, loans.grade, loans.drawn_on,
   state.principal_fen + state.interest_fen + state.penalty_fen + state.fees_fen + state.accrued_interest_fen       AS ead_fen,
   CASE
-    WHEN state.dpd >= getvariable('stage_3') THEN 3
+    WHEN state.dpd >= getvariable('stage_3') OR state.class IN ('substandard', 'doubtful', 'loss') THEN 3     -- a bad loan until it is cured
     WHEN state.dpd >= getvariable('stage_2') OR state.restructured_on + to_months(CAST(getvariable('watch') AS INTEGER)) > getvariable('state_at') THEN 2
     ELSE 1
   END                                                                                                              AS stage,
   CASE
-    WHEN state.dpd >= getvariable('stage_3') THEN 1.0
+    WHEN state.dpd >= getvariable('stage_3') OR state.class IN ('substandard', 'doubtful', 'loss') THEN 1.0
     WHEN state.dpd > 0 THEN greatest(late_pd.pd, loans.pd)
     ELSE loans.pd
   END                                                                                                              AS pd_12m,
