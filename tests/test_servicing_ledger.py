@@ -16,6 +16,7 @@ from conftest import call, done
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from qqloan_cli.servicing import close as servicing_close
 from qqloan_cli.servicing.book import Book
 
 NO_GRACE = {"grace_days = 3": "grace_days = 0"}
@@ -382,8 +383,9 @@ def test_nightly_or_at_once_in_any_order_of_files_the_same_bytes(tmp_path):
     assert state(whole, "2024-09-30") == state(nightly, "2024-09-30")
 
 
-def test_files_that_come_night_after_night_end_in_the_bytes_of_one_close_over_all_of_them(tmp_path):
-    """Late ones, reversals and matches among them. A night looks only at loans to which something happens; the one close looks at all."""
+def test_files_that_come_night_after_night_end_in_the_bytes_of_one_close_over_all_of_them(tmp_path, monkeypatch):
+    """Late ones, reversals and matches among them. A night looks only at loans to which something happens, and gathers old files; the one close looks at all."""
+    monkeypatch.setattr(servicing_close, "GATHERED", 3)
     rng = np.random.default_rng(23)
     loans, told = _many(rng, 40)
     told += [{"event_id": f"M{n}", "kind": "match", "loan_id": f"L{n}", "reverses": row["event_id"], "value_date": "2024-04-01"} for n, row in enumerate(told) if row.get("loan_id") == "nobody"][:4]
@@ -404,6 +406,7 @@ def test_files_that_come_night_after_night_end_in_the_bytes_of_one_close_over_al
     for root in (nightly, once):
         close(root, "2024-09-30")
     assert _digests(nightly) == _digests(once)
+    assert [path for path in (nightly / "events").iterdir() if "-" in path.stem] and len(list((nightly / "events").iterdir())) < len(nights)
     assert state(nightly, "2024-04-15") == state(once, "2024-04-15")
     assert state(nightly, "2024-04-15", "2024-04-20") == state(once, "2024-04-15", "2024-04-20")
     anew = from_the_drawdowns(nightly)
