@@ -9,7 +9,7 @@ import typer
 
 from qqloan_cli.app import group
 from qqloan_cli.commands.options import Config, DryRun, Format, Source, Workers, Yes, as_date, as_workers
-from qqloan_cli.commands.servicing import BookOption
+from qqloan_cli.commands.servicing import BookOption, Received
 
 _Format = Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")]
 _Since = Annotated[str, typer.Option("--from", metavar="DATE", help="First day of the period.", show_default=False)]
@@ -19,7 +19,7 @@ _To = Annotated[str, typer.Option("--to", metavar="DATE", help="Its last day.", 
 def record(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of contacts, holds and their release.", show_default=False)],
     book: BookOption,
-    received: Annotated[Optional[str], typer.Option("--received", metavar="DATE", help="The business day on which it came (default: the first that is not closed).", show_default=False)] = None,
+    received: Received = None,
     source: Source = None,
     config: Config = None,
     dry_run: DryRun = False,

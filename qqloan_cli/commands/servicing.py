@@ -12,6 +12,8 @@ from qqloan_cli.commands.options import Config, DryRun, RunArgument, Source, Wor
 
 BookOption = Annotated[Path, typer.Option("--book", help="A book's folder.", show_default=False)]
 
+Received = Annotated[Optional[str], typer.Option("--received", metavar="DATE", help="The business day on which it came (default: the first that is not closed).", show_default=False)]
+
 
 def open(run: RunArgument, book: BookOption, dry_run: DryRun = False) -> int:
     """Take a run's funded tranches into a book as loans, and its approved applications as lines; the book is begun where there is none."""
@@ -34,7 +36,7 @@ def open(run: RunArgument, book: BookOption, dry_run: DryRun = False) -> int:
 def post(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files of repayments and other events.", show_default=False)],
     book: BookOption,
-    received: Annotated[Optional[str], typer.Option("--received", metavar="DATE", help="The business day on which it came (default: the first that is not closed).", show_default=False)] = None,
+    received: Received = None,
     source: Source = None,
     config: Config = None,
     dry_run: DryRun = False,

@@ -19,6 +19,7 @@ from qqloan_cli.policy.line_facts import LINE_FACTS, LINE_KINDS
 from qqloan_cli.policy.load import load
 from qqloan_cli.policy.products import Share, Strict
 from qqloan_cli.policy.reasons import Reason, load_reasons
+from qqloan_cli.policy.rules import wrong_examples
 from qqloan_cli.policy.version import LENGTH
 
 FILE = "lines.toml"
@@ -223,13 +224,7 @@ class LineRules:
 
     def check_examples(self) -> list[str]:
         """One line for each example that does not do what it is there for."""
-        cases = [(rule, wanted, facts) for rule in self.rules for wanted, listed in (
-            (True, rule.examples_hit), (False, rule.examples_miss), (None, rule.examples_unknown)) for facts in listed]
-        words = {True: "hits", False: "misses", None: "leaves open"}
-        return [
-            f"{rule.code} {words[answer[rule.code]]} {facts}, which stands as one that it {words[wanted]}"
-            for (rule, wanted, facts), answer in zip(cases, self.answers([facts for _, _, facts in cases])) if answer[rule.code] is not wanted
-        ]
+        return wrong_examples(self.rules, self.answers)
 
 
 def _facts_table(rows: list[Facts]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -103,14 +104,18 @@ class Rules:
 
     def check_examples(self) -> list[str]:
         """One line for each example that does not do what it is there for."""
-        cases = [(rule, wanted, facts) for rule in self.rules for wanted, list_ in (
-            (True, rule.examples_hit), (False, rule.examples_miss), (None, rule.examples_unknown)) for facts in list_]
-        said = self.answers([facts for _, _, facts in cases])
-        words = {True: "hits", False: "misses", None: "leaves open"}
-        return [
-            f"{rule.code} {words[answer[rule.code]]} {facts}, which stands as one that it {words[wanted]}"
-            for (rule, wanted, facts), answer in zip(cases, said) if answer[rule.code] is not wanted
-        ]
+        return wrong_examples(self.rules, self.answers)
+
+
+def wrong_examples(rules: list, answers: Callable[[list[Facts]], list[dict[str, bool | None]]]) -> list[str]:
+    """One line for each example of rules (code, examples_hit, examples_miss, examples_unknown) that does not do what it is there for."""
+    cases = [(rule, wanted, facts) for rule in rules for wanted, listed in (
+        (True, rule.examples_hit), (False, rule.examples_miss), (None, rule.examples_unknown)) for facts in listed]
+    words = {True: "hits", False: "misses", None: "leaves open"}
+    return [
+        f"{rule.code} {words[answer[rule.code]]} {facts}, which stands as one that it {words[wanted]}"
+        for (rule, wanted, facts), answer in zip(cases, answers([facts for _, _, facts in cases])) if answer[rule.code] is not wanted
+    ]
 
 
 def facts_table(rows: list[Facts]):

@@ -7,12 +7,11 @@ import tempfile
 from pathlib import Path
 
 from qqloan_cli.engine.session import connect
-from qqloan_cli.engine.stage import put
-from qqloan_cli.errors import UsageError
 from qqloan_cli.intake import refuse
 from qqloan_cli.intake.files import find
 from qqloan_cli.intake.single import take
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.take_in import day_of, keep
 
 _HERE = Path(__file__).parent
 
@@ -20,10 +19,7 @@ _HERE = Path(__file__).parent
 def post(book: Book, paths: list[Path], received_on: datetime.date | None, config: Path, source: str | None, dry_run: bool = False) -> dict:
     """Returns the counts: rows, posted, repeated, refused, unmatched (of the posted) and money_fen. With ``dry_run`` nothing is
     written. Raises UsageError at a day that is closed; nothing is posted then."""
-    day = received_on or book.today
-    if book.closed_to is not None and day <= book.closed_to:
-        raise UsageError("day-closed", f"{day} is closed", "--received", f"What comes now is known from {book.today} on.")
-    files = find(paths)
+    day, files = day_of(book, received_on), find(paths)
     number, beside = book.new_folder("posts")
     with tempfile.TemporaryDirectory(prefix="qqloan-post-") as scratch:
         con = connect(2, scratch=Path(scratch))
@@ -51,18 +47,10 @@ def post(book: Book, paths: list[Path], received_on: datetime.date | None, confi
             if dry_run:
                 beside.rmdir()
                 return told
-            put(con, "events", beside / "events.parquet", "fresh", True)
-            refuse.write(con, "repayments", beside / "part.parquet")
-            refuse.gather(con, [beside / "part.parquet"], beside / "quarantine.parquet")
+            keep(con, book, "repayments", "events", "events", told, beside, "posts")
+            return told
         finally:
             con.close()
-    book.put_in_place(beside / "quarantine.parquet", book.root / "quarantine" / f"{number:05d}.parquet")
-    book.put_in_place(beside / "events.parquet", book.root / "events" / f"{number:05d}.parquet")
-    (beside / "part.parquet").unlink()
-    beside.rmdir()
-    book.document["posts"].append(told)
-    book.save()
-    return told
 
 
 def _loans_by_bucket(book: Book) -> str:

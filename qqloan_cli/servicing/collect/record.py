@@ -9,13 +9,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from qqloan_cli.engine.session import connect
-from qqloan_cli.engine.stage import put
-from qqloan_cli.errors import UsageError
 from qqloan_cli.intake import refuse
 from qqloan_cli.intake.files import find
 from qqloan_cli.intake.single import take
 from qqloan_cli.policy.collections import Collections, load_collections
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.take_in import day_of, keep
 
 _SQL = Path(__file__).with_suffix(".sql")
 
@@ -23,10 +22,7 @@ _SQL = Path(__file__).with_suffix(".sql")
 def record(book: Book, paths: list[Path], received_on: datetime.date | None, config: Path, source: str | None, dry_run: bool = False) -> dict:
     """Returns the counts: rows, recorded, repeated, refused, and of the recorded contacts, connected, holds, releases and at_midnight
     (contacts that begin at 00:00 sharp: a file without times of day reads so). With ``dry_run`` nothing is written. Raises UsageError at a day that is closed; nothing is recorded then."""
-    day = received_on or book.today
-    if book.closed_to is not None and day <= book.closed_to:
-        raise UsageError("day-closed", f"{day} is closed", "--received", f"What comes now is known from {book.today} on.")
-    policy, files = load_collections(config), find(paths)
+    day, policy, files = day_of(book, received_on), load_collections(config), find(paths)
     book.document.setdefault("contacts", [])
     number, beside = book.new_folder("contacts")
     with tempfile.TemporaryDirectory(prefix="qqloan-record-") as scratch:
@@ -53,18 +49,10 @@ def record(book: Book, paths: list[Path], received_on: datetime.date | None, con
             if dry_run:
                 beside.rmdir()
                 return told
-            put(con, "contact_log", beside / "contacts.parquet", "fresh", True)
-            refuse.write(con, "contacts", beside / "part.parquet")
-            refuse.gather(con, [beside / "part.parquet"], beside / "quarantine.parquet")
+            keep(con, book, "contacts", "contact_log", "contacts", told, beside, "contacts")
+            return told
         finally:
             con.close()
-    book.put_in_place(beside / "quarantine.parquet", book.root / "quarantine" / f"contacts-{number:05d}.parquet")
-    book.put_in_place(beside / "contacts.parquet", book.root / "contacts" / f"{number:05d}.parquet")
-    (beside / "part.parquet").unlink()
-    beside.rmdir()
-    book.document["contacts"].append(told)
-    book.save()
-    return told
 
 
 def _lifts(policy: Collections) -> pa.Table:
