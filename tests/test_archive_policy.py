@@ -143,6 +143,7 @@ def test_rules_in_another_order_and_another_model_are_differences(people, tmp_pa
     assert found[0]["after"][:2] == ["R-BLOCKLIST", "R-VERIFY-FAIL"] and found[1]["before"]["auc"] > 0.7
 
 
+@pytest.mark.long
 def test_three_later_policies_do_not_touch_what_was_decided_under_the_first(people, book, tmp_path):
     done("run", "sample_data", "--out", tmp_path / "may", "--as-of", AS_OF, "--policies", book)
     done("archive", tmp_path / "may", "--to", tmp_path / "archive")

@@ -51,6 +51,7 @@ def test_the_same_policy_takes_nothing_again_and_moves_nobody(archive, lender_ru
     assert book["from_stage"] is None and all(row["before"] == row["after"] for row in book["swapped"]) and book["sums"][0]["amount_fen"] == book["sums"][1]["amount_fen"]
 
 
+@pytest.mark.long
 def test_another_model_is_taken_from_the_score_on_and_several_runs_add_up(archive, lender, tmp_path):
     done("run", ROOT / "sample_data", "--out", tmp_path / "run", "--as-of", "2026-11-23")
     shutil.copytree(archive, tmp_path / "archive")

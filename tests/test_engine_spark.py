@@ -37,6 +37,7 @@ def test_spark_writes_the_very_same_files(sample_run, tmp_path):
     assert "WARN" not in said.err and "Spark" not in said.err
 
 
+@pytest.mark.long
 def test_files_are_dealt_out_by_executors_a_task_each(tmp_path):
     """Two files of applicants, three of which one row is bad and one comes twice: read apart, put together, counted as here."""
     folder = tmp_path / "lender"

@@ -214,6 +214,7 @@ def _story(taken) -> tuple:
     return taken.rows("applicants"), taken.rows("bank_statements"), taken.document["counts"], rules
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None)
 @given(apps=_APPLICANTS, lines=_LINES, seed=st.integers(0, 9), cut=st.integers(0, 14))
 def test_order_of_rows_and_split_into_files_change_nothing(tmp_path_factory, apps, lines, seed, cut):

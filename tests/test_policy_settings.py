@@ -83,7 +83,7 @@ def test_every_table_and_key_is_found_on_its_line():
                 if isinstance(value, dict) and text.startswith("["):
                     ways.append(([*way, name], value))
                 if isinstance(value, list) and text.startswith("[["):
-                    ways += [([*way, name, index], item) for index, item in enumerate(value)]
+                    ways += [([*way, name, index], value[index]) for index in sorted({0, len(value) // 2, len(value) - 1})]
     assert looked > 300
 
 

@@ -314,6 +314,7 @@ def test_a_batch_like_the_training_rows_drifts_nowhere_and_a_shifted_one_where_i
     assert "drift-red: income" in said and said.count("drift-") == 1
 
 
+@pytest.mark.long
 def test_lending_clubs_file_as_it_is_is_learned_from_and_validated(shared, tmp_path):
     """Shares with a sign, words, a postcode, and an outcome in words; nothing of it was shaped for us."""
     path = next((shared / "data/lending_club").glob("*.csv"))

@@ -51,6 +51,7 @@ def _digest(folder) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.iterdir()))).hexdigest()
 
 
+@pytest.mark.long
 def test_deeper_trees_fall_back_on_treeshap_and_a_row_is_still_the_same_alone(flat):
     import xgboost as xgb
 
@@ -106,6 +107,7 @@ def test_the_card_draws_the_tables_as_they_are(flat):
     assert "debt with income" in card or "income with late" in card
 
 
+@pytest.mark.long
 def test_tuning_is_bounded_seeded_and_says_what_it_tried(flat):
     _, manifest = _train(flat, "tuned", "--tune", 4)
     trials = manifest["tuning"]
@@ -205,6 +207,7 @@ def test_a_model_of_another_xgboost_is_refused(flat, tmp_path):
     assert refused.code == 4 and "trained with XGBoost 1.7.6" in refused.err and not (tmp_path / "o.parquet").exists()
 
 
+@pytest.mark.long
 def test_the_card_tells_what_changes_from_the_model_in_force(flat):
     _train(flat, "before")
     (flat / "fewer.toml").write_text(FEATURES.replace("[feature.late]\ndirection = 1", "[feature.late]\ndirection = 0").split("[feature.town]")[0], encoding="utf-8")

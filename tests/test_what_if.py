@@ -56,6 +56,7 @@ def test_more_income_never_worsens_and_a_missing_one_is_unknown(lender_run):
         assert none["decision"] == "refer" and "R-INCOME-UNKNOWN" in none["reason_codes"]
 
 
+@pytest.mark.long
 def test_each_way_suffices_and_the_step_before_it_does_not(lender_run):
     """More income a month, as the way says: approved; 6 % of it less: not yet."""
     seen = 0

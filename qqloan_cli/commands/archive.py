@@ -10,10 +10,8 @@ from typing import Annotated, Optional
 import typer
 
 from qqloan_cli.app import group
-from qqloan_cli.commands.options import Config, DryRun, RunArgument, as_date
+from qqloan_cli.commands.options import ArchiveArgument, Config, DryRun, RunArgument, Sign, as_date
 
-ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive's folder.", show_default=False)]
-Sign = Annotated[Optional[Path], typer.Option("--sign", metavar="KEY", help="Sign the entry with this Ed25519 private key (PEM).", show_default=False)]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does it.", show_default=False)]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, in words.", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="table or json.")]

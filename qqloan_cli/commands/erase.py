@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import tempfile
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
+from qqloan_cli.commands.options import Sign
 
 
 def erase(
@@ -16,7 +17,7 @@ def erase(
     archive: Annotated[Path, typer.Option("--from", metavar="ARCHIVE", help="The archive's folder.", show_default=False)],
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who erases.", show_default=False)],
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="On what ground, in words.", show_default=False)],
-    sign: Annotated[Optional[Path], typer.Option("--sign", metavar="KEY", help="Sign the entry with this Ed25519 private key (PEM).", show_default=False)] = None,
+    sign: Sign = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
     """Puts every sealed input that holds the person's rows again without them, and chains that it was done. Decisions, counts and the

@@ -11,6 +11,8 @@ import typer
 
 from qqloan_cli.errors import UsageError
 
+ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive's folder.", show_default=False)]
+Sign = Annotated[Optional[Path], typer.Option("--sign", metavar="KEY", help="Sign the entry with this Ed25519 private key (PEM).", show_default=False)]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT", help="Files, folders or globs of a lender.", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="The run's folder, made whole or not at all.", show_default=False)]

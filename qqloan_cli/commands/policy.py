@@ -12,7 +12,7 @@ from typing import Annotated, Optional
 import typer
 
 from qqloan_cli.app import group
-from qqloan_cli.commands.options import Config, Workers, as_date, as_workers
+from qqloan_cli.commands.options import Config, Sign, Workers, as_date, as_workers
 from qqloan_cli.errors import Findings, UsageError
 
 Book = Annotated[Path, typer.Argument(metavar="BOOK", help="A book of policies: an archive's folder, its own or that of the runs.", show_default=False)]
@@ -21,7 +21,6 @@ Effective = Annotated[str, typer.Option("--effective", metavar="DATE", help="In 
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who proposes it: they cannot approve it.", show_default=False)]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, in words.", show_default=False)]
 Key = Annotated[Path, typer.Option("--sign", metavar="KEY", help="Your Ed25519 private key (PEM).", show_default=False)]
-Sign = Annotated[Optional[Path], typer.Option("--sign", metavar="KEY", help="Sign the entry with this Ed25519 private key (PEM).", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
 Lang = Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")]
 

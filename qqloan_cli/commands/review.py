@@ -11,13 +11,12 @@ from typing import Annotated, Optional
 import typer
 
 from qqloan_cli.app import group
+from qqloan_cli.commands.options import ArchiveArgument, Sign
 from qqloan_cli.errors import UsageError
 
-ArchiveArgument = Annotated[Path, typer.Argument(metavar="ARCHIVE", help="An archive's folder.", show_default=False)]
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run of it, as qqloan audit lists them.", show_default=False)]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides.", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
-Sign = Annotated[Optional[Path], typer.Option("--sign", metavar="KEY", help="Sign the entry with this Ed25519 private key (PEM).", show_default=False)]
 
 
 @contextlib.contextmanager
