@@ -99,6 +99,8 @@ class _Closing:
                 bind_since(con, self.book, bucket, self.since, self.to, "live" if self.months else "touched")
             else:
                 bind(con, self.book, bucket, self.to, self.to)
+            if goes_on and not self.months and con.execute("SELECT count(*) FROM loans").fetchall() == [(0,)]:
+                return self._nothing_happened(con, bucket)
             con.execute("CREATE TEMP TABLE lanes_taken AS SELECT row_number() OVER (ORDER BY loan_id, known_from) - 1 AS lane, * FROM lanes")
             con.register("accounts", pa.table({"code": pa.array(range(len(ACCOUNTS)), pa.int64()), "account": pa.array(ACCOUNTS, pa.string())}))
             refused = self._play(con)
@@ -112,12 +114,21 @@ class _Closing:
                     SELECT DISTINCT loan_id, event_id, value_date, reason
                     FROM set_aside JOIN loan_events USING (event) JOIN played_last USING (lane, loan_id)""").fetchall()  # as it is known now
             if goes_on:
-                exceptions += con.execute(
-                    f"SELECT e.* FROM read_parquet({literal(str(self.book.root / 'exceptions.parquet'))}) AS e SEMI JOIN all_loans USING (loan_id) ANTI JOIN anew USING (loan_id)").fetchall()
+                exceptions += self._set_aside_before(con)
             [(loans,)] = con.execute("SELECT count(*) FROM loans").fetchall()
             return {"entries": self._write(con, f"{bucket:03d}"), "loans": loans}, exceptions
         finally:
             con.close()
+
+    def _nothing_happened(self, con, bucket: int) -> tuple[dict[str, int], list[tuple]]:
+        for path, new in zip(self.book.standing(bucket).values(), self.book.standing_on(bucket, self.to).values()):
+            shutil.copyfile(path, self.beside / "standing" / new.name)
+        return {"entries": 0, "loans": 0}, self._set_aside_before(con)
+
+    def _set_aside_before(self, con) -> list[tuple]:
+        """What was set aside of loans that are not told anew."""
+        before = literal(str(self.book.root / "exceptions.parquet"))
+        return con.execute(f"SELECT e.* FROM read_parquet({before}) AS e SEMI JOIN all_loans USING (loan_id) ANTI JOIN anew USING (loan_id)").fetchall()
 
     def _play(self, con) -> list[tuple[int, int, str]]:
         """Leaves moves, how the accounts stand, the instalments that changed, and months; returns (lane, event, why) of what was refused."""

@@ -139,23 +139,21 @@ def play(con, agreements: Agreements) -> Iterator[Played]:
     distinct = list(dict.fromkeys(hows))  # most runs agree on the same
     con.register("agreed_by", pa.table({
         **{name: pa.array([one[i] for one in told], pa.string()) for i, name in enumerate(("run_id", "product", "method"))}, "agreed": pa.array([distinct.index(how) for how in hows], pa.int64())}))
-    [(resumed,)] = con.execute("SELECT count(*) FROM resumed").fetchall()
-    for number, how in enumerate(distinct):
-        for join in ("ANTI", "SEMI") if resumed else ("ANTI",):
-            con.execute(f"""CREATE OR REPLACE TEMP TABLE chosen AS
-                SELECT row_number() OVER (ORDER BY lane) - 1 AS place, lane, loan_id, known_from, drawn_on, annual_rate_ppm, penalty_rate_ppm
-                FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id) {join} JOIN resumed USING (loan_id) JOIN agreed_by USING (run_id, product, method)
-                WHERE agreed = {number}""")
-            [(count,)] = con.execute("SELECT count(*) FROM chosen").fetchall()
-            for start in range(0, count, BLOCK):
-                yield _block(con, how, start, min(start + BLOCK, count), join == "SEMI")
+    con.execute("""CREATE OR REPLACE TEMP TABLE chosen AS
+        SELECT agreed, resumed.loan_id IS NOT NULL AS is_resumed, row_number() OVER (PARTITION BY agreed, resumed.loan_id IS NOT NULL ORDER BY lane) - 1 AS place,
+          lane, loan_id, known_from, drawn_on, annual_rate_ppm, penalty_rate_ppm
+        FROM lanes_taken JOIN loans USING (loan_id) ANTI JOIN broken USING (loan_id) JOIN agreed_by USING (run_id, product, method) LEFT JOIN resumed USING (loan_id)""")
+    for number, is_resumed, count in con.execute("SELECT agreed, is_resumed, count(*) FROM chosen GROUP BY ALL ORDER BY ALL").fetchall():
+        for start in range(0, count, BLOCK):
+            con.execute(f"""CREATE OR REPLACE TEMP TABLE block AS SELECT * EXCLUDE (agreed, is_resumed), place - {start} AS spot FROM chosen
+                WHERE agreed = {number} AND is_resumed = {is_resumed} AND place >= {start} AND place < {start + BLOCK}""")
+            yield _block(con, distinct[number], min(BLOCK, count - start), is_resumed)
 
 
-def _block(con, how: How, start: int, end: int, resumed: bool) -> Played:
-    con.execute(f"CREATE OR REPLACE TEMP TABLE block AS SELECT *, place - {start} AS spot FROM chosen WHERE place >= {start} AND place < {end}")
+def _block(con, how: How, n: int, resumed: bool) -> Played:
     loans = _columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
     parts = _columns(con, "SELECT spot, instalment_no - 1 AS k, due_date, fee_fen, interest_fen, principal_fen FROM block JOIN instalments USING (loan_id)")
-    n, m = end - start, int(parts["k"].max(initial=0)) + 1
+    m = int(parts["k"].max(initial=0)) + 1
     due, amounts = np.full((n, m), FAR), np.zeros((3, n, m), np.int64)
     due[parts["spot"], parts["k"]] = parts["due_date"]
     for part, name in enumerate(("fee_fen", "interest_fen", "principal_fen")):
