@@ -17,6 +17,7 @@ from qqloan_cli.policy.products import Product, load_products, ppm
 from qqloan_cli.policy.servicing import Classes, Servicing, load_servicing
 from qqloan_cli.servicing.account import FAR, KINDS, PAID, STANDS, Accounts, How
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.columns import columns, day_number
 
 _HERE = Path(__file__).parent
 _REAL_DAYS = {"30/360": 0, "act/365": 365, "act/360": 360}
@@ -123,7 +124,7 @@ class Played:
         self._at = np.iinfo(np.int64).min if since is None else since
 
     def to(self, day: datetime.date) -> Accounts:
-        upto = _day(day)
+        upto = day_number(day)
         rows = np.flatnonzero((self._day > self._at) & (self._day <= upto))
         told = {name: self._events[name][rows] for name in ("event", "fen", "part", "rate_ppm", "term")}
         self.accounts.happen(self._events["spot"][rows], self._events["day"][rows], self._events["code"][rows], told, np.full(len(self.accounts), upto))
@@ -151,20 +152,20 @@ def play(con, agreements: Agreements) -> Iterator[Played]:
 
 
 def _block(con, how: How, n: int, resumed: bool) -> Played:
-    loans = _columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
-    parts = _columns(con, "SELECT spot, instalment_no - 1 AS k, due_date, fee_fen, interest_fen, principal_fen FROM block JOIN instalments USING (loan_id)")
+    loans = columns(con, "SELECT lane, drawn_on, annual_rate_ppm, penalty_rate_ppm FROM block ORDER BY spot")
+    parts = columns(con, "SELECT spot, instalment_no - 1 AS k, due_date, fee_fen, interest_fen, principal_fen FROM block JOIN instalments USING (loan_id)")
     m = int(parts["k"].max(initial=0)) + 1
     due, amounts = np.full((n, m), FAR), np.zeros((3, n, m), np.int64)
     due[parts["spot"], parts["k"]] = parts["due_date"]
     for part, name in enumerate(("fee_fen", "interest_fen", "principal_fen")):
         amounts[part, parts["spot"], parts["k"]] = parts[name]
     if resumed:
-        stood = _columns(con, f"SELECT {', '.join((*STANDS, *PAID))} FROM block JOIN stood USING (loan_id) ORDER BY spot")
+        stood = columns(con, f"SELECT {', '.join((*STANDS, *PAID))} FROM block JOIN stood USING (loan_id) ORDER BY spot")
         accounts = Accounts.resumed(how, loans["drawn_on"], loans["penalty_rate_ppm"], due, amounts, stood)
     else:
         accounts = Accounts(how, loans["drawn_on"], loans["annual_rate_ppm"], loans["penalty_rate_ppm"], due, amounts)
     codes = ", ".join(f"('{kind}', {code})" for kind, code in _CODE.items())
-    events = _columns(con, f"""
+    events = columns(con, f"""
         WITH inside AS (
           SELECT spot, e.event, value_date AS day, kind, amount_fen, component, rate_ppm, term_months, event_id, until
           FROM block JOIN loan_events AS e USING (loan_id)
@@ -179,15 +180,5 @@ def _block(con, how: How, n: int, resumed: bool) -> Played:
           CASE component WHEN 'fees' THEN 0 WHEN 'penalty' THEN 1 WHEN 'interest' THEN 2 ELSE 3 END AS part
         FROM steps JOIN (VALUES {codes}) AS codes(kind, code) USING (kind)
         ORDER BY spot, day, code, event""")
-    since = _day(con.execute("SELECT getvariable('since')").fetchall()[0][0]) if resumed else None
+    since = day_number(con.execute("SELECT getvariable('since')").fetchall()[0][0]) if resumed else None
     return Played(loans["lane"], accounts, events, since)
-
-
-def _columns(con, query: str) -> dict[str, np.ndarray]:
-    """Whole columns in int64; dates as days since 1970."""
-    table = con.sql(query).to_arrow_table().combine_chunks()
-    return {name: (table[name].cast(pa.int32()) if pa.types.is_date(table[name].type) else table[name]).to_numpy().astype(np.int64) for name in table.column_names}
-
-
-def _day(date: datetime.date) -> int:
-    return (date - datetime.date(1970, 1, 1)).days

@@ -10,6 +10,7 @@ import pyarrow as pa
 from qqloan_cli.engine.session import literal
 from qqloan_cli.servicing.account import FAR
 from qqloan_cli.servicing.book import DAY, month_ends
+from qqloan_cli.servicing.columns import day_number
 from qqloan_cli.servicing.lanes import Played
 from qqloan_cli.servicing.state import days_past_due, nothing_left
 
@@ -29,7 +30,7 @@ def begin(con) -> None:
 def see(con, played: Played, month: datetime.date) -> None:
     """Takes the accounts to the month's end and notes how they stand."""
     accounts = played.to(month)
-    dpd, oldest = days_past_due(accounts, np.int64((month - datetime.date(1970, 1, 1)).days))
+    dpd, oldest = days_past_due(accounts, np.int64(day_number(month)))
     status = np.where(accounts.off, 3, np.where(nothing_left(accounts), 2, np.where(dpd > 0, 1, 0)))
     balance = np.where(accounts.off, np.maximum(accounts.off_fen - accounts.recovered, 0), accounts.outstanding)
     con.register("some_seen", pa.table({

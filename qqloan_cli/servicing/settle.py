@@ -16,7 +16,9 @@ from qqloan_cli.errors import UsageError
 from qqloan_cli.loans.shares import largest_remainder
 from qqloan_cli.policy.servicing import Servicing, load_servicing
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.columns import columns
 
+_HERE = Path(__file__).parent
 WHAT = ("drawn", "principal", "interest", "penalty", "fees", "recovered", "written_off", "capitalised")
 BETWEEN = ("guarantee_fee", "compensated", "bought_back")  # from one source to another: they add up to nothing
 _PAID_OUT = ("principal", "interest", "penalty", "fees", "recovered", *BETWEEN)
@@ -64,7 +66,9 @@ def settled(book: Book, first: datetime.date, last: datetime.date, by: str = "po
             FROM ({book.source('loans')}) JOIN agreed_by USING (run_id)""")
         con.execute("SET VARIABLE first = $1::DATE", [first])
         con.execute("SET VARIABLE last = $1::DATE", [last])
-        con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+        con.execute("SET VARIABLE upto = $1::DATE", [last])
+        for name in ("passed_on", "settle"):
+            con.execute((_HERE / f"{name}.sql").read_text(encoding="utf-8"))
         sources = {name for name, in con.execute("SELECT DISTINCT source FROM funded_by").fetchall()}
         yield con, sorted(sources.union(*(agreed.named for agreed in distinct))), distinct
     finally:
@@ -77,7 +81,7 @@ def settle_agreed(con, agreed: int, servicing: Servicing, sources: list[str], on
     weights = _lent(con, agreed, sources)
     stands, received, received_before = np.zeros_like(weights), np.zeros_like(weights), np.zeros_like(weights)
     found = {what: np.zeros(len(sources), np.int64) for what in (*WHAT, *BETWEEN)}
-    taken = _columns(con, f"SELECT loan, nth, kind = 'compensation' AS is_compensation, day >= getvariable('first') AS is_now, amount_fen FROM takeovers JOIN loans USING (loan_id) WHERE agreed = {agreed} ORDER BY loan")
+    taken = columns(con, f"SELECT loan, nth, kind = 'compensation' AS is_compensation, day >= getvariable('first') AS is_now, amount_fen FROM takeovers JOIN loans USING (loan_id) WHERE agreed = {agreed} ORDER BY loan")
     for owners in range(int(taken["nth"].max(initial=0)) + 1):
         if owners:
             rows = taken["nth"] == owners
@@ -101,7 +105,7 @@ def settle_agreed(con, agreed: int, servicing: Servicing, sources: list[str], on
             loan = taken["loan"][rows]
             weights[loan] = np.where(stands[loan].sum(axis=1, keepdims=True) > 0, np.maximum(stands[loan], 0), weights[loan])
         for what in WHAT:
-            flows = _columns(con, f"SELECT loan, before_fen, by_end_fen FROM flows JOIN loans USING (loan_id) WHERE agreed = {agreed} AND owners = {owners} AND what = {literal(what)} ORDER BY loan")
+            flows = columns(con, f"SELECT loan, before_fen, by_end_fen FROM flows JOIN loans USING (loan_id) WHERE agreed = {agreed} AND owners = {owners} AND what = {literal(what)} ORDER BY loan")
             alone = getattr(servicing.settlement, what, "shares")
             of = weights[flows["loan"]] if alone == "shares" else np.tile([int(source == alone) for source in sources], (len(flows["loan"]), 1))
             before, by_end = _shares(flows["before_fen"], of), _shares(flows["by_end_fen"], of)
@@ -128,12 +132,7 @@ def _shares(fen: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _lent(con, agreed: int, sources: list[str]) -> np.ndarray:
     """Fen that each source lent of each loan: [loans, sources]."""
     con.register("sources", pa.table({"source": sources, "place": pa.array(range(len(sources)), pa.int64())}))
-    lent = _columns(con, f"SELECT loan, place, amount_fen FROM funded_by JOIN loans USING (loan_id) JOIN sources USING (source) WHERE agreed = {agreed}")
+    lent = columns(con, f"SELECT loan, place, amount_fen FROM funded_by JOIN loans USING (loan_id) JOIN sources USING (source) WHERE agreed = {agreed}")
     weights = np.zeros((int(lent["loan"].max(initial=-1)) + 1, len(sources)), np.int64)
     weights[lent["loan"], lent["place"]] = lent["amount_fen"]
     return weights
-
-
-def _columns(con, query: str) -> dict[str, np.ndarray]:
-    table = con.sql(query).to_arrow_table()
-    return {name: table[name].to_numpy().astype(np.int64) for name in table.column_names}

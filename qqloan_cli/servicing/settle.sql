@@ -1,20 +1,13 @@
 -- grain:    flows: loan, owners and what moved; takeovers: one row per loan and time at which others came to own a part of it
--- inputs:   ledger, events, loans; variables first, last
+-- inputs:   ledger, passed_on, loans; variables first, last
 -- leaves:   takeovers (loan_id, nth, kind, day, amount_fen), flows (loan_id, owners, what, before_fen, by_end_fen): since these owners have the loan
 --
 -- An event says by its other side what became of a part: money (cash, advance), a loss (written_off), a waiver, or interest that a
 -- restructuring made principal. What came late is of the period in which it was booked, so that statements of periods add up.
 
--- A claim passes on at the beginning of the day on which it is booked. Reversed later, it has passed on all the same: another takes it back.
 CREATE OR REPLACE TEMP TABLE takeovers AS
-WITH undone AS (SELECT reverses AS event_id, min(greatest(received_on, value_date)) AS undone_on FROM events WHERE kind = 'reversal' GROUP BY reverses),
-passed AS (
-  SELECT loan_id, event_id, kind, greatest(value_date, received_on) AS day, amount_fen
-  FROM events SEMI JOIN loans USING (loan_id) WHERE kind IN ('compensation', 'buy_back')
-)
 SELECT loan_id, row_number() OVER (PARTITION BY loan_id ORDER BY day, kind DESC, event_id) AS nth, kind, day, amount_fen   -- the guarantor before who buys back
-FROM passed LEFT JOIN undone USING (event_id)
-WHERE day <= getvariable('last') AND coalesce(undone_on, DATE '9999-12-31') > day;
+FROM passed_on SEMI JOIN loans USING (loan_id);
 
 CREATE OR REPLACE TEMP TABLE flows AS
 WITH

@@ -16,6 +16,7 @@ from qqloan_cli.loans.due_dates import DAY, add_months
 from qqloan_cli.policy.servicing import CLASSES, Classes
 from qqloan_cli.servicing.account import FAR, Accounts
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.columns import day_number
 from qqloan_cli.servicing.lanes import Agreements, bind, bind_since, play
 from qqloan_cli.servicing.parts import as_one
 
@@ -70,7 +71,7 @@ _FIGURES = {c.name: "BIGINT" if c.type in ("INTEGER", "BIGINT") else c.type for 
 
 
 def _figures(lane: np.ndarray, accounts: Accounts, at: datetime.date, classes: Classes, paused_days) -> pa.Table:
-    day, n = np.int64((at - datetime.date(1970, 1, 1)).days), len(accounts)
+    day, n = np.int64(day_number(at)), len(accounts)
     lanes = np.arange(n)
     owed = {name: accounts.owed(name) for name in ("principal", "interest", "penalty", "fees")}
     in_all = sum(owed.values())

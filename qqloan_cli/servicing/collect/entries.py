@@ -12,6 +12,7 @@ from qqloan_cli.engine.session import connect
 from qqloan_cli.engine.stage import put
 from qqloan_cli.servicing.account import Accounts
 from qqloan_cli.servicing.book import DAY, Book
+from qqloan_cli.servicing.columns import day_number
 from qqloan_cli.servicing.lanes import Agreements, bind, play
 from qqloan_cli.servicing.parts import as_one
 from qqloan_cli.servicing.state import days_past_due
@@ -57,5 +58,5 @@ class _Entries:
             con.close()
 
     def _stage(self, accounts: Accounts, day: datetime.date) -> np.ndarray:
-        dpd, _ = days_past_due(accounts, np.int64((day - datetime.date(1970, 1, 1)).days))
+        dpd, _ = days_past_due(accounts, np.int64(day_number(day)))
         return np.where(accounts.off, len(self.from_dpd) + 1, np.searchsorted(self.from_dpd, dpd, side="right"))

@@ -31,7 +31,8 @@ def bind(con, book: Book, at: datetime.date, config: Path) -> Reserve:
     con.execute("SET VARIABLE upto = $1::DATE", [at])
     con.execute("SET VARIABLE part = $1::DOUBLE", [float(reserve.cover.share)])
     con.execute("SET VARIABLE kept = $1::DOUBLE", [1 - float(reserve.recovery.cost)])
-    con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    for path in (Path(__file__).parent.parent / "passed_on.sql", Path(__file__).with_suffix(".sql")):
+        con.execute(path.read_text(encoding="utf-8"))
     return reserve
 
 

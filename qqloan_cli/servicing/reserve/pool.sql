@@ -1,7 +1,7 @@
 -- grain:    pool_moves: day, what moved, one row each; compensations: one row an event; compensated: one row a loan
--- inputs:   ledger, loans, funded_by, events of the book; funders (source); agreed (since, of_drawn, of_interest); variables upto (a day),
+-- inputs:   ledger, loans, funded_by, passed_on of the book; funders (source); agreed (since, of_drawn, of_interest); variables upto (a day),
 --           part (of the funders' principal), kept (of a recovery)
--- leaves:   covered (loan_id, covered_ppm), passed_on, compensations, compensated (loan_id, since, until, compensated_fen), pool_moves (day, drawn_fen, interest_fen,
+-- leaves:   covered (loan_id, covered_ppm), compensations, compensated (loan_id, since, until, compensated_fen), pool_moves (day, drawn_fen, interest_fen,
 --           compensation_fen, recovered_fen): whole fen, rounded once for each loan, event and day
 --
 -- Everything goes by the day of posting, as statements do. What a loan brings after the pool paid comes back to it, and no more than it
@@ -11,13 +11,6 @@ CREATE OR REPLACE TEMP TABLE covered AS
 SELECT loans.loan_id, CAST(round(sum(funded_by.amount_fen) * getvariable('part') * 1000000 / any_value(loans.principal_fen)) AS BIGINT) AS covered_ppm
 FROM loans JOIN funded_by USING (loan_id) SEMI JOIN funders ON funders.source = funded_by.source
 GROUP BY loans.loan_id;
-
--- As settle.sql has it: a claim that has passed on is not undone by a reversal that comes later, but bought back.
-CREATE OR REPLACE TEMP VIEW passed_on AS
-WITH undone AS (SELECT reverses AS event_id, min(greatest(received_on, value_date)) AS undone_on FROM events WHERE kind = 'reversal' GROUP BY reverses)
-SELECT event_id, loan_id, kind, greatest(value_date, received_on) AS day, amount_fen
-FROM events LEFT JOIN undone USING (event_id)
-WHERE kind IN ('compensation', 'buy_back') AND day <= getvariable('upto') AND coalesce(undone_on, DATE '9999-12-31') > day;
 
 CREATE OR REPLACE TEMP VIEW compensations AS SELECT * FROM passed_on WHERE kind = 'compensation';
 
