@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from book_of import CONFIGS, DAY, book, close, events, ledger, loan, post, state
@@ -61,6 +62,20 @@ def test_statements_of_periods_add_up_to_the_whole_and_to_the_ledger(tmp_path):
     assert added["drawn"] == 30 * 100_000 and added["outstanding"] == booked["principal"] == sum(row["principal_fen"] for row in state(root, "2024-07-31").values())
     assert added["recovered"] == -booked["recovery"] == 7_700
     assert added["to_pay_out"] == booked["cash"] + 30 * 100_000 + booked.get("advance", 0)
+
+
+def test_what_a_killed_close_left_in_the_ledger_is_of_no_day_that_is_closed(tmp_path):
+    """The close to the end of March is killed before book.json has it; the next goes to the 1st of March alone."""
+    root = book(tmp_path / "b", [loan("L1", "2024-01-10", THREE)])
+    close(root, "2024-02-29")
+    before = (root / "book.json").read_text(encoding="utf-8")
+    close(root, "2024-03-31")
+    whole = _settled(root, "2024-01-01", "2024-03-31"), ledger(root)
+    (root / "book.json").write_text(before, encoding="utf-8")
+    close(root, "2024-03-01")
+    assert duckdb.sql(f"SELECT max(posted_at) FROM ({Book.open(root).source('ledger')})").fetchall() == [(DAY("2024-02-29"),)]
+    close(root, "2024-03-31")
+    assert (_settled(root, "2024-01-01", "2024-03-31"), ledger(root)) == whole
 
 
 GUARANTEED = {'of = ["coast_bank", "delta_cfc", "harbour_trust", "pearl_rural"]': 'of = ["bank"]'}

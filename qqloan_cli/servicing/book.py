@@ -100,7 +100,7 @@ class Book:
         if table == "contact_log":
             return [self.root / "contacts" / f"{told['number']:05d}.parquet" for told in self.document.get("contacts", [])]
         if table == "ledger":
-            return sorted((self.root / "ledger").glob("*.parquet"))
+            return sorted((self.root / "ledger").glob("*.parquet")) if self.closed_to else []
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
         return [path for opened in self.document["opens"] for path in sorted((self.opened(opened["number"]) / table).glob(name))]
 
@@ -122,7 +122,10 @@ class Book:
     def source(self, table: str, bucket: int | None = None, since: datetime.date | None = None, aside: bool = False) -> str:
         """SQL of the rows."""
         paths = self.files(table, bucket, since, aside)
-        return f"SELECT * FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}])" if paths else CONTRACTS[table].empty()
+        if not paths:
+            return CONTRACTS[table].empty()
+        known = f" WHERE posted_at <= DATE {literal(str(self.closed_to))}" if table == "ledger" else ""  # a close that was killed left more
+        return f"SELECT * FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}]){known}"
 
     def new_folder(self, step: str) -> tuple[int, Path]:
         """The number of the next open or post, and an empty place beside where it goes."""
