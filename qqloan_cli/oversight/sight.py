@@ -1,0 +1,181 @@
+"""Runs and a book side by side, read-only, in one DuckDB: what every figure, alert and check of this room is a query over.
+
+A run's tables are there by their names (contracts/), of all runs together, each row with
+
+    run_id   the run
+    as_of    its date
+    age      0 of the latest date, 1 of the date before it, and so on
+
+and without personal columns; `runs` has a row a run, `run_inputs` a row a run and input file, `run_warnings` what each run had to say. A
+book's tables are there as they are, and two that are worked out of it when they are asked for: `state` (every loan at the day) and `panel`
+(every loan at every month's end up to it). `days` says which day the book is seen on.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+
+from qqloan_cli.contracts import CONTRACTS, INPUTS, OUTPUTS
+from qqloan_cli.engine.parse import branches, queries_within, serialised
+from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import connect, duckdb_error, literal, quoted
+from qqloan_cli.errors import UsageError
+from qqloan_cli.policy.version import cited
+from qqloan_cli.servicing.book import Book
+
+OF_RUNS = tuple(contract.name for contract in (*OUTPUTS, *INPUTS))
+OF_BOOK = ("loans", "instalments", "funded_by", "lines", "events", "ledger", "contact_log")
+WORKED_OUT = ("state", "panel")
+_MEMORY_MB = 2_000
+
+
+class Sight:
+    """``at``: the day on which the book is seen (default: the last that is closed). ``ready``: Parquet files of ``state`` or ``panel`` that
+    were written before. A context manager: what was worked out goes when it is left."""
+
+    def __init__(self, runs: list[Run], book: Book | None = None, at: datetime.date | None = None, ready: dict[str, Path] | None = None, workers: int = 1, threads: int = 1) -> None:
+        self.runs = sorted(runs, key=lambda run: (run.as_of, run.run_id))
+        if len({run.run_id for run in self.runs}) < len(self.runs):
+            raise UsageError("run-twice", "the same run is named twice", hint="Name each run once.")
+        if book is not None:
+            at = at or book.closed_to
+            if at is None:
+                raise UsageError("book-not-closed", "no day of this book is closed, so nothing can be said of it", str(book.root), f"qqloan servicing close --book {book.root} --to DATE closes one.")
+            book.must_be_closed(at, "--at")
+        self.book, self.at, self.workers = book, at, workers
+        self._ready = dict(ready or {})
+        self._scratch: Path | None = None
+        self.con = connect(threads, _MEMORY_MB)
+        self._bound: set[str] = set()
+        self._describe()
+
+    def __enter__(self) -> "Sight":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.con.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def dates(self) -> list[datetime.date]:
+        """The runs' dates, the latest first: their places are ``age``."""
+        return sorted({run.as_of for run in self.runs}, reverse=True)
+
+    def has(self, table: str) -> bool:
+        """Whether there is anything to look at under this name."""
+        if table in OF_RUNS:
+            return any(run.whole(table) for run in self.runs)
+        if table in OF_BOOK:
+            return self.book is not None
+        if table in WORKED_OUT:
+            return self.book is not None or table in self._ready
+        return table in self._bound
+
+    @property
+    def tables(self) -> list[str]:
+        return [name for name in (*sorted(self._bound - {*OF_RUNS, *OF_BOOK, *WORKED_OUT}), *OF_RUNS, *OF_BOOK, *WORKED_OUT) if self.has(name)]
+
+    def bind(self, *tables: str) -> None:
+        """Makes each a view; one that no run has is empty."""
+        for table in tables:
+            if table in self._bound:
+                continue
+            if table in OF_RUNS:
+                self._bind_of_runs(table)
+            elif table in OF_BOOK and self.book is not None:
+                self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS {self.book.source(table)}")
+            elif table in WORKED_OUT and self.has(table):
+                self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS SELECT * FROM read_parquet({literal(str(self._worked_out(table)))})")
+            else:
+                raise UsageError("sight-table-unknown", f"no table {table[:80]!r} in sight", hint="There are: " + ", ".join(self.tables))
+            self._bound.add(table)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """A small table that queries may join: limits, names, prices."""
+        self.con.register(name, table)
+        self._bound.add(name)
+
+    def asked_of(self, question: str) -> list[str]:
+        """The tables that a SELECT reads, as DuckDB's own parser has it; raises UsageError at anything but one SELECT."""
+        [tree] = serialised([question.strip().rstrip(";")])
+        if tree.get("error") or len(tree["statements"]) != 1:
+            raise UsageError("sql-refused", f"one SELECT can be asked: {str(tree.get('error_message', 'not one'))[:200]}", hint="Tables: " + ", ".join(self.tables))
+        nodes = list(branches(tree))
+        own = queries_within(nodes)
+        return sorted({node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"} - own)
+
+    def ask(self, question: str, **values) -> pa.Table:
+        """The answer to one SELECT over what is in sight; ``values`` are its variables (getvariable)."""
+        self.bind(*(name for name in self.asked_of(question)))
+        for name, value in values.items():
+            self.con.execute(f"SET VARIABLE {name} = $1", [value])
+        try:
+            return self.con.sql(question).to_arrow_table()
+        except duckdb_error() as error:
+            raise UsageError("sql-wrong", str(error).splitlines()[0][:300], hint="Tables: " + ", ".join(self.tables)) from None
+
+    def _describe(self) -> None:
+        ages = {date: age for age, date in enumerate(self.dates)}
+        rows, files, warnings = [], [], []
+        for run in self.runs:
+            of = {"run_id": run.run_id, "as_of": run.as_of, "age": ages[run.as_of]}
+            told = run.document
+            applicants = told["counts"].get("applicants", {})
+            rows.append({
+                **of, "rows_in": applicants.get("in"), "accepted": applicants.get("accepted"), "refused": applicants.get("refused"),
+                "policy": cited(run.config_dir, told.get("policy", {})), "draft": bool(told.get("policy", {}).get("draft")), "source": told.get("source"),
+                "seconds": round(sum(timing["seconds"] for timing in told.get("timings", {}).values()), 3),
+            })
+            files += [{**of, "input": given["input"], "file": Path(given["file"]).name, "rows": given.get("rows"), "bytes": given.get("bytes"), "sha256": given["sha256"]} for given in told["inputs"]]
+            warnings += [{**of, "ref": said["ref"], "text": said["text"]} for said in told.get("warnings", [])]
+        of = [("run_id", pa.string()), ("as_of", pa.date32()), ("age", pa.int32())]
+        more = {
+            "runs": (rows, [("rows_in", pa.int64()), ("accepted", pa.int64()), ("refused", pa.int64()), ("policy", pa.string()), ("draft", pa.bool_()), ("source", pa.string()), ("seconds", pa.float64())]),
+            "run_inputs": (files, [("input", pa.string()), ("file", pa.string()), ("rows", pa.int64()), ("bytes", pa.int64()), ("sha256", pa.string())]),
+            "run_warnings": (warnings, [("ref", pa.string()), ("text", pa.string())]),
+        }
+        for name, (content, columns) in more.items():
+            self.register(name, pa.Table.from_pylist(content, schema=pa.schema(of + columns)))
+        self.register("days", pa.table({"at": pa.array([self.at], pa.date32())}))
+
+    def _bind_of_runs(self, table: str) -> None:
+        ages = {date: age for age, date in enumerate(self.dates)}
+        shown = ", ".join(quoted(column.name) for column in CONTRACTS[table].columns if not column.personal)
+        empty = f"SELECT CAST(NULL AS VARCHAR) AS run_id, CAST(NULL AS DATE) AS as_of, CAST(NULL AS INTEGER) AS age, {shown} FROM ({CONTRACTS[table].empty()})"
+        parts = [
+            f"SELECT {literal(run.run_id)} AS run_id, DATE {literal(run.document['as_of'])} AS as_of, CAST({ages[run.as_of]} AS INTEGER) AS age, * "
+            f"FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
+            for run in self.runs if (paths := run.whole(table))
+        ]
+        self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS " + (f"SELECT run_id, as_of, age, {shown} FROM (" + " UNION ALL BY NAME ".join([*parts, empty]) + ")"))
+
+    def _worked_out(self, table: str) -> Path:
+        if table in self._ready:
+            return self._ready[table]
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="qqloan-sight-"))
+        path = self._scratch / f"{table}.parquet"
+        if table == "state":
+            from qqloan_cli.servicing.state import write_state
+
+            write_state(self.book, self.at, None, path, self.workers)
+        else:
+            from qqloan_cli.servicing.panel import write_days
+            from qqloan_cli.servicing.book import month_ends
+
+            ends = month_ends(datetime.date.fromisoformat(self.book.document["opened_on"]), self.at)
+            if not ends:
+                self.con.execute(f"COPY ({CONTRACTS['panel'].empty()}) TO {literal(str(path))} (FORMAT parquet)")
+            else:
+                write_days(self.book, ends, path, self.workers)
+        self._ready[table] = path
+        return path
