@@ -55,6 +55,7 @@ class Sight:
         self._scratch: Path | None = None
         self._con = None
         self._small: dict[str, pa.Table] = {}
+        self.notes: list[dict] = []  # what could not be looked at: ref, text
         self._bound: set[str] = set()
         self._describe()
 
@@ -83,6 +84,11 @@ class Sight:
     def dates(self) -> list[datetime.date]:
         """The runs' dates, the latest first: their places are ``age``."""
         return sorted({run.as_of for run in self.runs}, reverse=True)
+
+    @property
+    def panel_files(self) -> list[Path]:
+        """Where ``panel`` was worked out to."""
+        return sorted((self._scratch / "panel").glob("*.parquet")) if self._scratch else []
 
     def has(self, table: str) -> bool:
         """Whether there is anything to look at under this name."""

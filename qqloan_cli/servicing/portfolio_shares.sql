@@ -12,9 +12,9 @@ SELECT stage, loans, ead_fen, round(defaulting_fen / nullif(ead_fen, 0), 6) AS p
 CREATE OR REPLACE TEMP TABLE concentration AS
 WITH in_all AS (SELECT what, CAST(sum(principal_fen) AS DOUBLE) AS principal_fen FROM concentration_counted GROUP BY what)
 SELECT
-  what, CAST(sum(parties) AS BIGINT) AS parties,
+  what, CAST(sum(CASE WHEN squares IS NULL THEN 1 ELSE parties END) AS BIGINT) AS parties,
   round(CAST(sum(coalesce(counted.squares, CAST(CAST(counted.principal_fen AS HUGEINT) * CAST(counted.principal_fen AS HUGEINT) AS DECIMAL(38,0)))) AS DOUBLE) / nullif(any_value(in_all.principal_fen) * any_value(in_all.principal_fen), 0), 6) AS hhi,
-  round(max(largest_fen) / nullif(any_value(in_all.principal_fen), 0), 6) AS largest_share,
+  round(max(CASE WHEN squares IS NULL THEN counted.principal_fen ELSE largest_fen END) / nullif(any_value(in_all.principal_fen), 0), 6) AS largest_share,
   max_by(whose, (counted.principal_fen, whose)) FILTER (WHERE whose IS NOT NULL) AS largest
 FROM concentration_counted AS counted JOIN in_all USING (what)
 GROUP BY what;
