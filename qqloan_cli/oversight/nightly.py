@@ -6,6 +6,7 @@ from pathlib import Path
 
 from qqloan_cli.oversight import figures, reserve
 from qqloan_cli.oversight.sight import Sight
+from qqloan_cli.policy.reasons import load_reasons
 
 
 def nightly(sight: Sight, config: Path) -> dict:
@@ -28,9 +29,16 @@ def nightly(sight: Sight, config: Path) -> dict:
         "before": sight.dates[1] if len(sight.dates) > 1 else None,
         "book": None if sight.book is None else {"name": sight.book.root.name, "closed_to": sight.at},
         "status": _worst([*(alert["severity"] for alert in alerts), *("red" for rule in rules if rule["status"] == "failed")]),
-        "alerts": alerts, "measures": measures, "rules": rules, "figures": taken, "left_out": left_out, "notes": sight.notes,
+        "words": _reasons(sight, taken), "alerts": alerts, "measures": measures, "rules": rules, "figures": taken, "left_out": left_out, "notes": sight.notes,
     }
 
 
 def _worst(severities: list[str]) -> str:
     return next((severity for severity in ("red", "amber") if severity in severities), "green")
+
+
+def _reasons(sight: Sight, taken: list[dict]) -> dict[str, dict[str, str]]:
+    """The words of every reason code in the figures, as the latest run had them."""
+    reasons = load_reasons(sight.runs[-1].config_dir) if sight.runs else {}
+    codes = {row["code"] for figure in taken for row in figure["rows"] if "code" in row}
+    return {code: {lang: reasons[code].text(lang) for lang in ("en", "zh")} for code in sorted(codes) if code in reasons}

@@ -39,9 +39,9 @@ def shown(name: str, content, lang: str) -> str:
 
 def html(found: dict, lang: str) -> str:
     """The page. ``found``: what ``nightly`` gave, with ``alerts``, ``measures`` and ``rules``."""
-    drawer, by_section = Drawer(), {name: [] for name in _ORDER}
+    drawer, by_section = Drawer(lang), {name: [] for name in _ORDER}
     for taken in found["figures"]:
-        by_section[taken["section"]].append(_figure(drawer, taken, lang))
+        by_section[taken["section"]].append(_figure(drawer, _in_words(taken, found["words"], lang), lang))
     if found["measures"]:
         by_section["monitoring"] += _monitoring(drawer, found["measures"], lang)
     if found["rules"]:
@@ -102,6 +102,13 @@ def _headline(row: dict, which: str, lang: str) -> str:
     if row["is_share"]:
         return f"{content:.2%}"
     return yuan(int(content)) if row["measure"].endswith("_fen") else f"{content:,.1f}" if row["measure"] == "mean_score" else f"{content:,.0f}"
+
+
+def _in_words(taken: dict, words: dict, lang: str) -> dict:
+    """Rows with a reason code have its words beside it."""
+    if not any("code" in row for row in taken["rows"]):
+        return taken
+    return {**taken, "rows": [{**row, "in_words": words.get(row["code"], {}).get(lang)} for row in taken["rows"]]}
 
 
 def _figure(drawer: Drawer, taken: dict, lang: str) -> str:
