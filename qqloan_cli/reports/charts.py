@@ -42,10 +42,13 @@ class Drawer:
         """Of quantities: large ones as they are said in the language."""
         return {"tickCount": 5, **({"format": format} if format not in (COUNT, YUAN) else self._large)}
 
-    def lines(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, dates: bool = False, order: Sequence[str] = ()) -> str:
-        """A line a series. ``names``: titles of the columns; ``dates``: x is a date."""
-        across = {"field": x, "type": "temporal", "axis": {"format": "%Y-%m-%d", "labelAngle": -30, "tickCount": 6}} if dates else {"field": x, "type": "quantitative", "axis": {"format": "d", "tickMinStep": 1}}
-        spec = _spec(rows, {"type": "line", "point": {"size": 22, "filled": True}, "strokeWidth": 2}, across, {"field": y, "type": "quantitative", "axis": self._axis(format)}, x, y, names)
+    def lines(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, dates: bool = False, order: Sequence[str] = (), across: str | None = None) -> str:
+        """A line a series. ``names``: titles of the columns; ``dates``: x is a date; else whole numbers, or as ``across`` formats them."""
+        if dates:
+            along = {"field": x, "type": "temporal", "axis": {"format": "%Y-%m-%d", "labelAngle": -30, "tickCount": 6}}
+        else:
+            along = {"field": x, "type": "quantitative", "axis": {"format": across, "tickCount": 5} if across else {"format": "d", "tickMinStep": 1}}
+        spec = _spec(rows, {"type": "line", "point": {"size": 22, "filled": True}, "strokeWidth": 2}, along, {"field": y, "type": "quantitative", "axis": self._axis(format)}, x, y, names)
         return self.svg(title, _in_series(spec, rows, series, names, order))
 
     def bars(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, order: Sequence[str] = (), lying: bool = False, stack: bool = True) -> str:
