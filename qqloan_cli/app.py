@@ -46,6 +46,7 @@ COMMANDS = (
     Entry("review-lines", "review_lines:app", "Credit lines in life: raised, cut, frozen, thawed, ended, every night.", SERVICE),
     Entry("collections", "collections:app", "Who is to be contacted, in which order, by what, and whether one may.", SERVICE),
     Entry("report", "report:app", "The nightly risk report: what changed, what is amber or red, what to do.", OVERSEE),
+    Entry("compliance", "compliance:app", "Every rule of the regulation held against runs and a book, with the rows that break it.", OVERSEE),
     Entry("archive", "archive:app", "Seal a run: inputs, configuration, model and every table, chained; holds and retention.", PROVE),
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),
