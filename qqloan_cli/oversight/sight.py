@@ -131,9 +131,9 @@ class Sight:
             self._con.register(name, table)
 
     def see(self, name: str, question: str) -> None:
-        """A SELECT under a name of its own, for others to read."""
+        """The answer to a SELECT under a name of its own, for others to read again and again."""
         self.bind(*self.asked_of(question))
-        self.con.execute(f"CREATE TEMP VIEW {quoted(name)} AS {question}")
+        self.con.execute(f"CREATE TEMP TABLE {quoted(name)} AS {question}")
         self._bound.add(name)
 
     def work_out(self, *tables: str) -> None:
