@@ -62,7 +62,7 @@ COMMANDS = (
     Entry("validate", "validate:validate", "What a model is worth on rows that it was not trained on.", BUILD),
     Entry("generate", "generate:app", "A coherent synthetic lender of any size, and what its borrowers did.", BUILD),
     Entry("init", "init:init", "Write configuration and a sample to start from.", SET_UP),
-    Entry("source", "source:app", "Check or draft a mapping of a lender's files.", SET_UP),
+    Entry("source", "source:app", "Mappings of a lender's files, and what each source of data is worth.", SET_UP),
     Entry("config", "config:app", "Settings with their origin, dates and law.", SET_UP),
     Entry("errors", "errors:errors", "Every error and exit code.", SET_UP),
 )
