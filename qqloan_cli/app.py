@@ -41,6 +41,7 @@ COMMANDS = (
     Entry("limit", "limit:limit", "Rules, limit, price: the decision.", UNDERWRITE),
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
     Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
+    Entry("notice", "notice:notice", "Letters to applicants: approval, decline, referral; before adverse data is reported.", UNDERWRITE),
     Entry("servicing", "servicing:app", "A book of loans: runs opened, events posted, days closed, the state on any date.", SERVICE),
     Entry("reserve", "reserve:reserve", "The risk reserve pool: its history, its losses to come by Monte Carlo, its liquidity ladder.", SERVICE),
     Entry("review-lines", "review_lines:app", "Credit lines in life: raised, cut, frozen, thawed, ended, every night.", SERVICE),
