@@ -52,7 +52,7 @@ def notice(
         if book is None:
             made, letters_config = _of_run(run[0], config, parts, kinds, langs, application, with_names, as_workers(workers))
         else:
-            made, letters_config = _of_book(book, at, since, config, parts, langs, application, run if with_names else None, as_workers(workers))
+            made, letters_config = _of_book(book, at, since, config, parts, langs, application, (run or []) if with_names else None, as_workers(workers))
         for ref, text in made.notes:
             said.note(ref, text)
         total = sum(made.counts.values())

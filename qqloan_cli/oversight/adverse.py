@@ -46,8 +46,7 @@ def write_adverse(book: Book, at: datetime.date, since: datetime.date | None, co
             common.write(con, _TEXT, count, folder / "000.parquet")
         finally:
             con.close()
-    notes = [("regulation-unverified", f"{law.id} is verified through {law.verified_through}, the letters are dated {at}") for law in texts.unverified(at)]
-    return Written({("adverse", lang): count for lang in langs}, named * len(langs), notes)
+    return Written({("adverse", lang): count for lang in langs}, named * len(langs), texts.notes(("adverse",), at))
 
 
 def _products(book: Book) -> dict[str, Product]:

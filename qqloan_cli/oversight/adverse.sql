@@ -18,7 +18,7 @@ SELECT
   CAST(p.name IS NOT NULL AS INTEGER) + 16 * CAST(l.penalty_rate_ppm > 0 AS INTEGER)               AS mask
 FROM state s
 JOIN loans l USING (loan_id)
-LEFT JOIN people p USING (applicant_id)
+LEFT JOIN people p ON p.applicant_id = s.applicant_id
 WHERE s.status = 'overdue' AND s.owed_fen > 0 AND s.dpd >= getvariable('from_dpd')
   AND (getvariable('overdue_since') IS NULL OR s.oldest_due_date >= getvariable('overdue_since'))
 ORDER BY place;

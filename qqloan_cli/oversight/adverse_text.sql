@@ -5,7 +5,7 @@ SELECT
   l.application_id, l.loan_id, l.applicant_id, 'adverse' AS kind, w.lang,
   CAST(getvariable('dated') AS DATE)                                                               AS dated,
   format(t.text,
-    coalesce(l.name, ''),
+    as_name(l.name),
     masked_id(l.id_number),
     coalesce(p.title, l.product),
     on_day(CAST(getvariable('dated') AS DATE), w.lang),

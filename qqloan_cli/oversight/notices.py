@@ -61,7 +61,7 @@ def write_letters(
             named += made["named"]
     order = {name: place for place, name in enumerate((*kinds, *langs))}
     told = {key: counts[key] for key in sorted(counts, key=lambda key: (order[key[0]], order[key[1]]))}
-    return Written(told, named, _notes(texts, run.as_of))
+    return Written(told, named, texts.notes(kinds, run.as_of))
 
 
 def _with_costs(run: Run, root: Path, workers: int) -> Run:
@@ -69,10 +69,6 @@ def _with_costs(run: Run, root: Path, workers: int) -> Run:
     other = beside(run, root)
     walk(other, chain.named({"cost_table"}), workers, SILENT)
     return other
-
-
-def _notes(letters: Letters, date: datetime.date) -> list[tuple[str, str]]:
-    return [("regulation-unverified", f"{law.id} is verified through {law.verified_through}, the letters are dated {date}") for law in letters.unverified(date)]
 
 
 class _Bucket:

@@ -26,7 +26,7 @@ SELECT
   l.applicant_id, l.kind, w.lang,
   CAST(getvariable('dated') AS DATE)                                                               AS dated,
   format(t.text,
-    coalesce(l.name, ''),
+    as_name(l.name),
     masked_id(l.id_number),
     p.title,
     on_day(CAST(getvariable('dated') AS DATE), w.lang),

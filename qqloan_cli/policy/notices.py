@@ -208,9 +208,13 @@ class Letters:
                 parts.append(text.strip())
         return "\n\n".join(self._filled(part, kind, lang) for part in parts) + "\n"
 
-    def unverified(self, date: datetime.date) -> list[Law]:
-        """Laws that are named on ``date`` and were verified through an earlier day."""
-        return [law for law in self.laws.values() if law.names(date) and date > law.verified_through]
+    def notes(self, kinds: tuple[str, ...], date: datetime.date) -> list[tuple[str, str]]:
+        """What letters of these kinds, dated so, have to say of their law: what they name and nobody has checked up to that date."""
+        named = {law for kind in kinds for block in self.blocks[kind] for law in laws_in(block.en)}
+        old = [law for law in self.laws.values() if law.id in named and law.names(date) and date > law.verified_through]
+        if not old:
+            return []
+        return [("regulation-unverified", f"{', '.join(law.id for law in old)}: verified through {min(law.verified_through for law in old)}, the letters are dated {date}")]
 
     def _dated(self, block: Block, text: str, date: datetime.date) -> bool:
         if block.before_law and self.laws[block.before_law].names(date):
