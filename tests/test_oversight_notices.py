@@ -303,8 +303,8 @@ def test_a_pdf_has_the_figures_of_the_markdown_and_the_same_bytes_every_time(run
         path = tmp_path / "one" / kind / f"{application}.{lang}.pdf"
         assert path.read_bytes() == (tmp_path / "two" / kind / path.name).read_bytes()
         assert b"/Lang (" + code + b")" in path.read_bytes() and b"/Title" in path.read_bytes()
-        if shutil.which("pdftotext") is None:
-            continue
+        if shutil.which("pdftotext") is None or (lang == "zh" and not Path("/usr/share/poppler/cMap/Adobe-GB1").is_dir()):
+            continue  # without poppler-data it reads no Chinese font that is not embedded
         shown = subprocess.run(["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True).stdout
         text = _one(run, application, "--lang", lang)
         figures = re.findall(r"\d[\d,]*\.\d+%?|\d{2,}", text)
@@ -391,4 +391,6 @@ def test_what_cannot_be_is_said(run, book, tmp_path):
         assert failed.code == 2 and ref in failed.err, (arguments, failed.err)
     done("intake", "sample_data", "--out", tmp_path / "run", "--as-of", "2026-11-24")
     assert "notice-undecided" in call("notice", tmp_path / "run").err
-    assert not (tmp_path / "dry").exists() and done("notice", run, "--to", tmp_path / "dry", "--dry-run").out and not (tmp_path / "dry").exists()
+    application = duckdb.execute(f"SELECT min(application_id) FROM '{run}/decisions.parquet' WHERE decision = 'refer'").fetchall()[0][0]
+    assert "no-letter" in done("notice", run, "--application", application, "--kind", "decline").err
+    assert done("notice", run, "--to", tmp_path / "dry", "--dry-run").out and not (tmp_path / "dry").exists()

@@ -56,6 +56,8 @@ def notice(
         for ref, text in made.notes:
             said.note(ref, text)
         total = sum(made.counts.values())
+        if application is not None and not total:
+            said.note("no-letter", f"there is no letter of kind {' or '.join(kinds)} for this application: its decision is another")
         if with_names and made.named < total:
             said.note("names-missing", f"{total - made.named:,} letters have no name: the inputs do not have it")
         if to is None and application is not None:

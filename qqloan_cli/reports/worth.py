@@ -29,6 +29,8 @@ def _draw(rows: list[dict], told: dict) -> None:
               f"{_gini(row['gini_low'])} to {_gini(row['gini_high'])}", f"{row['only_with_bad']} of {row['only_with_known']}", f"{row['only_without_bad']} of {row['only_without_known']}"] for row in rows],
             "How well pd ranks", [False] + [True] * 7,
         )
+    if told["sample"]:
+        print("In brackets: 95 % intervals for everybody in this run, of whom these are a sample.")
     print(
         f"Margin: interest of the first {told['months']} months less cost of funds ({told['cost_of_funds']:.2%} a year) less expected loss (pd with every source x lgd {told['lgd']:.0%} x amount).\n"
         "Worth: margin moved less cost. The model is as it is and sees missing values; what was referred earns nothing; funding is not dealt out anew."
