@@ -105,6 +105,15 @@ def test_margin_is_interest_less_funds_less_loss(measured, lender_run):
     assert all(abs(by_hand - margin) < 60 for by_hand, margin in compared)  # the schedule's own first period may be of other days
 
 
+def test_expected_loss_is_by_the_pd_that_all_sources_give_on_both_sides(measured, lender_run):
+    rows = duckdb.execute(f"""
+        SELECT c.with_loss_fen, c.without_loss_fen, d.pd * {measured['told']['lgd']} * c.with_fen, d.pd * {measured['told']['lgd']} * c.without_fen, c.without_pd <> c.with_pd AND c.without_fen > 0
+        FROM '{measured['changes']}' c JOIN '{lender_run}/decisions.parquet' d USING (application_id)
+    """).fetchall()
+    assert any(telling for *_, telling in rows)
+    assert all(abs(a - x) <= 0.51 and abs(b - y) <= 0.51 for a, b, x, y, _ in rows)
+
+
 def test_a_sample_says_of_its_people_what_the_whole_says_and_how_sure_it_is(lender_run, measured, tmp_path):
     ask = ("source", "worth", lender_run, "--source", "bank_statements", "--source", "social", "--sample", 300, "--format", "json")
     one = done(*ask, "--workers", 1, "--changes", tmp_path / "one.parquet")
