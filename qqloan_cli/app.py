@@ -41,6 +41,7 @@ COMMANDS = (
     Entry("limit", "limit:limit", "Rules, limit, price: the decision.", UNDERWRITE),
     Entry("disburse-plan", "disburse_plan:disburse_plan", "Funding, tranches and repayment schedules.", UNDERWRITE),
     Entry("offers", "offers:offers", "What those who were cut or declined could have instead.", UNDERWRITE),
+    Entry("notice", "notice:notice", "Letters to applicants: approval, decline, referral; before adverse data is reported.", UNDERWRITE),
     Entry("servicing", "servicing:app", "A book of loans: runs opened, events posted, days closed, the state on any date.", SERVICE),
     Entry("reserve", "reserve:reserve", "The risk reserve pool: its history, its losses to come by Monte Carlo, its liquidity ladder.", SERVICE),
     Entry("review-lines", "review_lines:app", "Credit lines in life: raised, cut, frozen, thawed, ended, every night.", SERVICE),
@@ -64,7 +65,7 @@ COMMANDS = (
     Entry("validate", "validate:validate", "What a model is worth on rows that it was not trained on.", BUILD),
     Entry("generate", "generate:app", "A coherent synthetic lender of any size, and what its borrowers did.", BUILD),
     Entry("init", "init:init", "Write configuration and a sample to start from.", SET_UP),
-    Entry("source", "source:app", "Check or draft a mapping of a lender's files.", SET_UP),
+    Entry("source", "source:app", "Mappings of a lender's files, and what each source of data is worth.", SET_UP),
     Entry("config", "config:app", "Settings with their origin, dates and law.", SET_UP),
     Entry("errors", "errors:errors", "Every error and exit code.", SET_UP),
 )
