@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from scipy.interpolate import PchipInterpolator
 
-from qqloan_cli.engine.session import connect
 from qqloan_cli.oversight.judge import Figure
 from qqloan_cli.oversight.sight import Sight
 from qqloan_cli.policy import drift
@@ -137,14 +137,15 @@ def trained(config_dir: Path) -> dict:
 
 
 def _shifted(sight: Sight, manifest: dict, policy: Monitoring) -> list[Figure]:
-    """Stability of the pd: against training, whose tenths are known by their mean pds and are parted half way between them in log odds, and
-    against the earlier runs' own tenths."""
+    """Stability of the pd: against training, whose tenths are known by their mean pds alone (the monotone curve
+    through these, in log odds, parts them), and against the earlier runs' own tenths."""
     day, found = sight.dates[0], []
     if len(manifest.get("tenths") or []) > 2:
         odds = np.log(np.array(manifest["tenths"]) / (1 - np.array(manifest["tenths"])))
-        cuts = 1 / (1 + np.exp(-(odds[1:] + odds[:-1]) / 2))
+        tenths = np.arange(len(odds)) + 0.5
+        cuts = 1 / (1 + np.exp(-PchipInterpolator(tenths, odds)(np.arange(1, len(odds)))))
         rows = _tenths(sight, cuts)
-        found.append(_psi("psi", day, np.full(len(rows), 1 / len(rows)), manifest["rows"], np.array([row["now"] for row in rows]), policy, "tenths of training parted half way between their mean pds"))
+        found.append(_psi("psi", day, np.full(len(rows), 1 / len(rows)), manifest["rows"], np.array([row["now"] for row in rows]), policy, "training is known by the mean pds of its tenths, so an index of 0.02 may be nothing"))
     [cuts] = sight.ask("SELECT quantile_disc(champion_pd, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) AS cuts FROM score WHERE age > 0").column("cuts").to_pylist()
     if cuts and cuts[0] is not None:
         rows = _tenths(sight, np.unique(cuts))
