@@ -50,6 +50,10 @@ def monitor(
     formats.known(format, formats.FORMATS)
     if view not in VIEWS:
         raise UsageError("view-unknown", f"there is no view {view}", "--view", f"There are: {', '.join(VIEWS)}.")
+    if lang not in ("en", "zh"):
+        raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
+    if outcomes is not None and not runs:
+        raise UsageError("outcomes-without-runs", "outcomes are held against the runs that decided", "--outcomes", "Name those runs; of a book alone outcomes are seen by themselves.")
     if fail_on is not None and fail_on not in SEVERITIES:
         raise UsageError("severity-unknown", f"there is no severity {fail_on}", "--fail-on", "Use amber or red.")
     if not runs and book is None:

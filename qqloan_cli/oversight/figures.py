@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,13 @@ def of_feeds(sight: Sight) -> list[Figure]:
     return found
 
 
-def of_model(sight: Sight, policy: Monitoring) -> list[Figure]:
+def pds(sight: Sight) -> tuple[np.ndarray, np.ndarray]:
+    """(pd, whether it was approved) of the latest date's applications, from the lowest pd."""
+    found = sight.ask((ASKED / "pds.sql").read_text(encoding="utf-8"))
+    return found.column("pd").to_numpy(), np.equal(found.column("approved").to_numpy(zero_copy_only=False), True)
+
+
+def of_model(sight: Sight, policy: Monitoring, pd: np.ndarray, approved: np.ndarray) -> list[Figure]:
     """Shifts since training, and what the pds themselves say of ranking and loss before an outcome is known."""
     day, latest = sight.dates[0], sight.runs[-1]
     found = []
@@ -93,8 +100,6 @@ def of_model(sight: Sight, policy: Monitoring) -> list[Figure]:
     manifest = trained(latest.config_dir)
     by_champion = [row["scorer"] for row in sight.ask("SELECT DISTINCT scorer FROM score WHERE age = 0 ORDER BY scorer").to_pylist()] == ["champion"]
     found += _shifted(sight, manifest, policy)
-    pds = sight.ask((ASKED / "pds.sql").read_text(encoding="utf-8"))
-    pd, approved = pds.column("pd").to_numpy(), pds.column("approved").to_numpy(zero_copy_only=False) == True  # noqa: E712  null is not approved
     auc = manifest.get("auc") if by_champion else None
     for subject, part, reference in ((None, pd, auc), ("approved", pd[approved], None)):
         if len(part):
@@ -104,12 +109,8 @@ def of_model(sight: Sight, policy: Monitoring) -> list[Figure]:
     return found
 
 
-def with_loss_to_come(figures: list[Figure], sight: Sight) -> list[Figure]:
+def with_loss_to_come(figures: list[Figure], sight: Sight, pd: np.ndarray, approved: np.ndarray) -> list[Figure]:
     """The same, expected bad rates with the interval in which outcomes will lie."""
-    if not any(figure.measure == "expected-bad-rate" for figure in figures):
-        return figures
-    pds = sight.ask((ASKED / "pds.sql").read_text(encoding="utf-8"))
-    pd, approved = pds.column("pd").to_numpy(), pds.column("approved").to_numpy(zero_copy_only=False) == True  # noqa: E712
     manifest, out = trained(sight.runs[-1].config_dir), []
     for figure in figures:
         if figure.measure == "expected-bad-rate":
@@ -118,7 +119,7 @@ def with_loss_to_come(figures: list[Figure], sight: Sight) -> list[Figure]:
             if figure.reference is None and figure.subject is None and manifest.get("bad_rate") is not None:
                 changes |= {"reference": manifest["bad_rate"], "note": "held against the training rows, as there is no earlier run"}
                 changes["by_chance"] = estimate.lower <= manifest["bad_rate"] <= estimate.upper
-            figure = Figure(**{**figure.__dict__, **changes})
+            figure = replace(figure, **changes)
         out.append(figure)
     return out
 
