@@ -158,7 +158,7 @@ def compose(sink: Sink, messages: list[dict]) -> EmailMessage:
     for message in messages:
         told += [f"{message['severity'].upper()} {message['alert_id']} ({message['event']})", f"  {message['text_en']}", f"  {message['text_zh']}"]
         told += [f"  > {message[f'what_to_do_{lang}']}" for lang in ("en", "zh") if message[f"what_to_do_{lang}"]] + [""]
-    letter.set_content("\n".join(told))
+    letter.set_content("\n".join(told), cte="base64")  # not every server takes eight bits
     return letter
 
 

@@ -154,6 +154,7 @@ def _settle(sink: Sink, known: _Journal, beside: Path, as_of: datetime.date) -> 
     """What was under way to a file when a process was killed is there or is not."""
     waiting = [found.maybe for (name, _), found in known.standing.items() if name == sink.name and found.maybe]
     if sink.kind == "file" and waiting:
+        outlets.cut_short(beside / sink.path)
         there = outlets.in_file(sink, beside)
         for message in waiting:
             if message["id"] in there:
