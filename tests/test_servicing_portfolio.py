@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 from datetime import timedelta
 from fractions import Fraction
@@ -20,6 +21,7 @@ from qqloan_cli.loans.schedule import METHODS, Rounding
 from qqloan_cli.servicing import transitions
 from qqloan_cli.servicing.account import FAR, KINDS, Accounts, How
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.measured_book import measured_book
 from qqloan_cli.servicing.measures import measure
 from qqloan_cli.servicing.panel import write_panel
 from qqloan_cli.servicing.portfolio import portfolio
@@ -225,7 +227,8 @@ def test_measures_on_the_command_line(lender_run, tmp_path):
         assert refused.code in (2, 3) and ref in refused.err and len(refused.err.strip().splitlines()) == 1
 
 
-def test_a_book_as_it_stands(tmp_path):
+@pytest.mark.parametrize("buckets", [1, 4])
+def test_a_book_as_it_stands(tmp_path, buckets):
     """
     Four of 1000 in two instalments, not late, 40, 100 and 300 days late; one is restructured, and bad until it pays on the day; one paid; one written off
     """
@@ -234,7 +237,7 @@ def test_a_book_as_it_stands(tmp_path):
     dues = {name: [(day, 500, 0), ("2025-06-10", 500, 0)] for name, day in late.items()}
     loans = [loan(name, "2024-01-10", due, penalty=0, region=f"R{n % 2}", pd=0.04) for n, (name, due) in enumerate(dues.items())]
     loans += [loan(name, "2024-01-10", [("2024-03-10", 1000, 0)], rate=0, penalty=0) for name in ("agreed", "paid", "off")]
-    root = book(tmp_path / "b", loans)
+    root = book(tmp_path / "b", loans, buckets=buckets)
     post(root, events(tmp_path / "e.csv", [
         {"loan_id": "agreed", "kind": "restructure", "value_date": "2024-06-01", "term_months": 24}, {"loan_id": "paid", "kind": "prepayment", "value_date": "2024-02-01", "amount": 1000},
         {"loan_id": "off", "kind": "write_off", "value_date": "2024-07-01"}, {"loan_id": "off", "value_date": "2024-08-01", "amount": 10}, {"loan_id": "agreed", "value_date": "2024-12-31", "amount": 1000},
@@ -257,6 +260,8 @@ def test_a_book_as_it_stands(tmp_path):
     total = 400_000 + left
     assert concentration["borrower"]["parties"] == 5 and concentration["source"]["hhi"] == 1
     assert concentration["region"]["hhi"] == round((2 * 200_000**2 + left**2) / total**2, 6)
+    assert {name: row["parties"] for name, row in concentration.items()} == {"borrower": 5, "source": 1, "region": 3, "product": 1, "grade": 1}
+    assert (concentration["product"]["largest_share"], concentration["borrower"]["largest_share"]) == (1, round(max(left, 100_000) / total, 6))
     months = {row["month"].isoformat(): row for row in found["yields"]}
     assert (months["2024-02-01"]["early_fen"], months["2024-02-01"]["smm"]) == (100_000, round(1 / 7, 6))
     assert (months["2024-07-01"]["lost_fen"], months["2024-08-01"]["recovered_fen"]) == (100_000, 1_000)
@@ -264,3 +269,24 @@ def test_a_book_as_it_stands(tmp_path):
     shown = done("servicing", "portfolio", "--book", root, "--at", at, "--view", "classes", "--format", "json")
     assert json.loads(shown.out)["rows"][0]["class"] == "normal"
     assert "view-unknown" in call("servicing", "portfolio", "--book", root, "--at", at, "--view", "hope").err
+
+
+def test_a_book_measured_by_bucket_is_its_panel_measured_whole(tmp_path):
+    """
+    Sixty loans of twelve instalments, of three cohorts, that stop paying when chance says so; in four buckets
+    """
+    rng = random.Random(7)
+    loans, paid = [], []
+    for n in range(60):
+        start = DAY(f"2024-{1 + n % 3:02d}-05")
+        dues = [(f"{start.year + (start.month + k) // 12}-{(start.month + k) % 12 + 1:02d}-05", 100, 1) for k in range(12)]
+        loans.append(loan(f"L{n:02d}", str(start), dues, penalty=0))
+        paid += [{"loan_id": f"L{n:02d}", "value_date": due[0], "amount": 101} for due in dues[: rng.randrange(13)]]
+    root = book(tmp_path / "b", loans, buckets=4)
+    post(root, events(tmp_path / "e.csv", paid))
+    close(root, "2025-03-31")
+    out = tmp_path / "panel.parquet"
+    write_panel(Book.open(root), DAY("2024-01-01"), DAY("2025-03-31"), out, 1)
+    found = measured_book(Book.open(root), DAY("2025-03-31"), 1, tmp_path / "panels")
+    assert {name: found[name].equals(measure([out], name)) for name in found} == {name: True for name in ("ageing", "rolls", "vintages", "early", "cures")}
+    assert sorted(_rows(pq.read_table(tmp_path / "panels")), key=lambda row: (row["loan_id"], row["month"])) == _rows(pq.read_table(out))

@@ -7,8 +7,9 @@ A run's tables are there by their names (contracts/), of all runs together, each
     age      0 of the latest date, 1 of the date before it, and so on
 
 and without personal columns; `runs` has a row a run, `run_inputs` a row a run and input file, `run_warnings` what each run had to say. A
-book's tables are there as they are, and two that are worked out of it when they are asked for: `state` (every loan at the day) and `panel`
-(every loan at every month's end up to it). `days` says which day the book is seen on.
+book's tables are there as they are, and those that are worked out of it when they are asked for: `state` (every loan at the day) with
+`classes`, `stages`, `concentration` and `yields` of it (servicing/portfolio.py), `panel` (every loan at every month's end up to it) with
+`ageing`, `rolls`, `vintages`, `early` and `cures` of it (servicing/measures.py). `days` says which day the book is seen on.
 """
 
 from __future__ import annotations
@@ -23,22 +24,25 @@ import pyarrow as pa
 from qqloan_cli.contracts import CONTRACTS, INPUTS, OUTPUTS
 from qqloan_cli.engine.parse import branches, queries_within, serialised
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, duckdb_error, literal, quoted
+from qqloan_cli.engine.session import at_hand, connect, duckdb_error, literal, quoted
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.version import cited
+from qqloan_cli.servicing import measures, portfolio
 from qqloan_cli.servicing.book import Book
+from qqloan_cli.servicing.measured_book import measured_book
 
 OF_RUNS = tuple(contract.name for contract in (*OUTPUTS, *INPUTS))
 OF_BOOK = ("loans", "instalments", "funded_by", "lines", "events", "ledger", "contact_log")
-WORKED_OUT = ("state", "panel")
+OF_STATE, OF_PANEL = ("state", *portfolio.VIEWS), ("panel", *measures.KEYS)
+WORKED_OUT = (*OF_STATE, *OF_PANEL)
 _MEMORY_MB = 2_000
 
 
 class Sight:
-    """``at``: the day on which the book is seen (default: the last that is closed). ``ready``: Parquet files of ``state`` or ``panel`` that
-    were written before. A context manager: what was worked out goes when it is left."""
+    """``at``: the day on which the book is seen (default: the last that is closed). With more than one of ``threads`` sums of floats differ
+    in their last digits from time to time: round them. A context manager: what was worked out goes when it is left."""
 
-    def __init__(self, runs: list[Run], book: Book | None = None, at: datetime.date | None = None, ready: dict[str, Path] | None = None, workers: int = 1, threads: int = 1) -> None:
+    def __init__(self, runs: list[Run], book: Book | None = None, at: datetime.date | None = None, workers: int = 1, threads: int = 1) -> None:
         self.runs = sorted(runs, key=lambda run: (run.as_of, run.run_id))
         if len({run.run_id for run in self.runs}) < len(self.runs):
             raise UsageError("run-twice", "the same run is named twice", hint="Name each run once.")
@@ -47,12 +51,23 @@ class Sight:
             if at is None:
                 raise UsageError("book-not-closed", "no day of this book is closed, so nothing can be said of it", str(book.root), f"qqloan servicing close --book {book.root} --to DATE closes one.")
             book.must_be_closed(at, "--at")
-        self.book, self.at, self.workers = book, at, workers
-        self._ready = dict(ready or {})
+        self.book, self.at, self.workers, self._threads = book, at, workers, threads
         self._scratch: Path | None = None
-        self.con = connect(threads, _MEMORY_MB)
+        self._con = None
+        self._small: dict[str, pa.Table] = {}
+        self._asked: dict[str, list[str]] = {}
+        self.notes: list[dict] = []  # what could not be looked at: ref, text
         self._bound: set[str] = set()
         self._describe()
+
+    @property
+    def con(self):
+        """The database; begun when it is needed, for what is worked out of a book before is worked out by processes that are forked."""
+        if self._con is None:
+            self._con = connect(self._threads, _MEMORY_MB)
+            for name, table in self._small.items():
+                self._con.register(name, table)
+        return self._con
 
     def __enter__(self) -> "Sight":
         return self
@@ -61,7 +76,8 @@ class Sight:
         self.close()
 
     def close(self) -> None:
-        self.con.close()
+        if self._con is not None:
+            self._con.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -70,6 +86,11 @@ class Sight:
         """The runs' dates, the latest first: their places are ``age``."""
         return sorted({run.as_of for run in self.runs}, reverse=True)
 
+    @property
+    def panel_files(self) -> list[Path]:
+        """Where ``panel`` was worked out to."""
+        return sorted((self._scratch / "panel").glob("*.parquet")) if self._scratch else []
+
     def has(self, table: str) -> bool:
         """Whether there is anything to look at under this name."""
         if table in OF_RUNS:
@@ -77,41 +98,62 @@ class Sight:
         if table in OF_BOOK:
             return self.book is not None
         if table in WORKED_OUT:
-            return self.book is not None or table in self._ready
-        return table in self._bound
+            return self.book is not None
+        return table in self._small
 
     @property
     def tables(self) -> list[str]:
-        return [name for name in (*sorted(self._bound - {*OF_RUNS, *OF_BOOK, *WORKED_OUT}), *OF_RUNS, *OF_BOOK, *WORKED_OUT) if self.has(name)]
+        return [name for name in (*OF_RUNS, *OF_BOOK, *WORKED_OUT) if self.has(name)] + sorted(set(self._small) - set(WORKED_OUT))
 
     def bind(self, *tables: str) -> None:
         """Makes each a view; one that no run has is empty."""
+        self.work_out(*tables)
         for table in tables:
-            if table in self._bound:
+            if table in self._bound or table in self._small:
                 continue
             if table in OF_RUNS:
                 self._bind_of_runs(table)
             elif table in OF_BOOK and self.book is not None:
                 self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS {self.book.source(table)}")
-            elif table in WORKED_OUT and self.has(table):
-                self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS SELECT * FROM read_parquet({literal(str(self._worked_out(table)))})")
+            elif table in ("state", "panel") and self.book is not None:
+                self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS SELECT * FROM read_parquet({literal(str(self._scratch / table))} || '/*.parquet')")
             else:
                 raise UsageError("sight-table-unknown", f"no table {table[:80]!r} in sight", hint="There are: " + ", ".join(self.tables))
             self._bound.add(table)
 
     def register(self, name: str, table: pa.Table) -> None:
         """A small table that queries may join: limits, names, prices."""
-        self.con.register(name, table)
-        self._bound.add(name)
+        self._small[name] = table
+        if self._con is not None:
+            self._con.register(name, table)
+
+    def work_out(self, *tables: str) -> None:
+        """Makes those of WORKED_OUT that are not made yet, by as many processes as there are workers: what needs them is best asked first."""
+        if self.book is None:
+            return
+        for name, of, making in (("state", OF_STATE, portfolio.portfolio), ("panel", OF_PANEL, measured_book)):
+            if not set(of) & set(tables) or of[1] in self._small:
+                continue
+            if self._scratch is None:
+                self._scratch = Path(tempfile.mkdtemp(prefix="qqloan-sight-"))
+            (self._scratch / name).mkdir()
+            for table, content in making(self.book, self.at, self.workers, self._scratch / name).items():
+                self.register(table, content)
+            if not any((self._scratch / name).iterdir()):
+                connect(1).execute(f"COPY ({CONTRACTS[name].empty()}) TO {literal(str(self._scratch / name / '000.parquet'))} (FORMAT parquet)")
 
     def asked_of(self, question: str) -> list[str]:
         """The tables that a SELECT reads, as DuckDB's own parser has it; raises UsageError at anything but one SELECT."""
-        [tree] = serialised([question.strip().rstrip(";")])
+        if question in self._asked:
+            return self._asked[question]
+        with at_hand(self.con):
+            [tree] = serialised([question.strip().rstrip(";")])
         if tree.get("error") or len(tree["statements"]) != 1:
             raise UsageError("sql-refused", f"one SELECT can be asked: {str(tree.get('error_message', 'not one'))[:200]}", hint="Tables: " + ", ".join(self.tables))
         nodes = list(branches(tree))
         own = queries_within(nodes)
-        return sorted({node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"} - own)
+        self._asked[question] = sorted({node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"} - own)
+        return self._asked[question]
 
     def ask(self, question: str, **values) -> pa.Table:
         """The answer to one SELECT over what is in sight; ``values`` are its variables (getvariable)."""
@@ -157,25 +199,3 @@ class Sight:
             for run in self.runs if (paths := run.whole(table))
         ]
         self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS " + (f"SELECT run_id, as_of, age, {shown} FROM (" + " UNION ALL BY NAME ".join([*parts, empty]) + ")"))
-
-    def _worked_out(self, table: str) -> Path:
-        if table in self._ready:
-            return self._ready[table]
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="qqloan-sight-"))
-        path = self._scratch / f"{table}.parquet"
-        if table == "state":
-            from qqloan_cli.servicing.state import write_state
-
-            write_state(self.book, self.at, None, path, self.workers)
-        else:
-            from qqloan_cli.servicing.panel import write_days
-            from qqloan_cli.servicing.book import month_ends
-
-            ends = month_ends(datetime.date.fromisoformat(self.book.document["opened_on"]), self.at)
-            if not ends:
-                self.con.execute(f"COPY ({CONTRACTS['panel'].empty()}) TO {literal(str(path))} (FORMAT parquet)")
-            else:
-                write_days(self.book, ends, path, self.workers)
-        self._ready[table] = path
-        return path

@@ -100,7 +100,7 @@ class Book:
         if table == "contact_log":
             return [self.root / "contacts" / f"{told['number']:05d}.parquet" for told in self.document.get("contacts", [])]
         if table == "ledger":
-            return sorted((self.root / "ledger").glob("*.parquet")) if self.closed_to else []
+            return sorted((self.root / "ledger").glob("*.parquet" if bucket is None else f"{bucket:03d}-*.parquet")) if self.closed_to else []
         name = "*.parquet" if bucket is None else f"{bucket:03d}.parquet"
         return [path for opened in self.document["opens"] for path in sorted((self.opened(opened["number"]) / table).glob(name))]
 

@@ -1,6 +1,7 @@
 """Measures of a portfolio from its panel: ageing, roll rates, vintages, early default, cures, and a year's moves between buckets.
 
-A panel has a row a loan and month: our own (panel.py), or any lender's with loan_id, month, dpd and balance.
+A panel has a row a loan and month: our own (panel.py), or any lender's with loan_id, month, dpd and balance. A book's own months are
+measured bucket by bucket by ``measured_book.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from qqloan_cli.errors import InputError, UsageError
 from qqloan_cli.servicing import transitions
 
 BUCKETS = ("M0", "M1", "M2", "M3", "M4", "M5", "M6", "M6+")
-MEASURES = {"ageing": "month, bucket", "rolls": "from_month, from_bucket, to_bucket", "vintages": "cohort, mob", "early": "cohort", "cures": "defaulted_in", "transitions": ""}
+KEYS = {"ageing": ("month", "bucket"), "rolls": ("from_month", "from_bucket", "to_bucket"), "vintages": ("cohort", "mob"), "early": ("cohort",), "cures": ("defaulted_in",)}
+MEASURES = (*KEYS, "transitions")
 _HERE = Path(__file__).with_name("measured")  # a file of SQL a measure
 _NEEDED = ("loan_id", "month", "dpd")
 _OTHERS = {
@@ -31,14 +33,26 @@ def measure(paths: list[Path], wanted: str, con=None) -> pa.Table:
     con = con or connect(2)
     try:
         _bind(con, paths)
-        for name in ("aged", "rolls" if wanted == "transitions" else wanted):
-            con.execute((_HERE / f"{name}.sql").read_text(encoding="utf-8"))
+        con.execute("CREATE OR REPLACE TEMP TABLE panel_end AS SELECT max(month) AS seen_to FROM panel")
+        name = "rolls" if wanted == "transitions" else wanted
+        for part in ("aged", name, f"{name}_shares"):
+            con.execute(script(part))
         if wanted == "transitions":
             return _year(con)
-        return con.sql(f"SELECT * FROM {wanted} ORDER BY {MEASURES[wanted]}").to_arrow_table()
+        return taken(con, wanted)
     finally:
         if own:
             con.close()
+
+
+def taken(con, name: str) -> pa.Table:
+    return con.sql(f"SELECT * FROM {name} ORDER BY {', '.join(KEYS[name])}").to_arrow_table()
+
+
+def script(name: str) -> str:
+    """The SQL of a measure (``aged`` first, for it is what all read), which leaves NAME_counted: whole numbers that add up over parts of a
+    portfolio; or of NAME_shares, which makes NAME of them."""
+    return (_HERE / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _bind(con, paths: list[Path]) -> None:

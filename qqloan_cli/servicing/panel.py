@@ -33,27 +33,38 @@ def write_days(book: Book, days: list[datetime.date], out: Path, workers: int) -
 
 class _Panel:
     def __init__(self, book: Book, months: list[datetime.date], beside: Path) -> None:
-        self.book, self.months, self.beside, self.agreements = book, months, beside, Agreements.of(book)
+        self.making, self.beside = Panel(book, months), beside
 
     def __call__(self, bucket: int) -> None:
         con = connect(1, _MEMORY_MB)
         try:
-            kept = self._kept(con, bucket)
-            bind(con, self.book, bucket, self.months[-1], self.book.closed_to, "FROM to_replay" if kept else None)
-            con.execute("""CREATE TEMP TABLE lanes_taken AS
-                SELECT row_number() OVER (ORDER BY loan_id) - 1 AS lane, * FROM lanes WHERE known_to = DATE '9999-12-31' OR known_to > getvariable('known_at')""")
-            months.begin(con)
-            for played in play(con, self.agreements):
-                for month in (months.before(self.months[0]), *self.months):
-                    months.see(con, played, month)
-            con.execute(f"CREATE TEMP TABLE book_loans AS {self.book.source('loans', bucket)}")
-            con.execute(f"CREATE TEMP TABLE first_due AS SELECT loan_id, min(due_date) AS first_due_on FROM ({self.book.source('instalments', bucket)}) GROUP BY ALL")
-            con.execute("SET VARIABLE first = $1::DATE", [self.months[0]])
-            con.execute(f"CREATE TEMP VIEW kept_months AS {kept or 'SELECT * EXCLUDE (known_from, known_to) FROM seen_months WHERE false'}")
-            con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+            self.making.of_bucket(con, bucket)
             put(con, "panel", self.beside / f"{bucket:03d}.parquet", "panel", True)
         finally:
             con.close()
+
+
+class Panel:
+    """Makes a bucket's part."""
+
+    def __init__(self, book: Book, months: list[datetime.date]) -> None:
+        self.book, self.months, self.agreements = book, months, Agreements.of(book)
+
+    def of_bucket(self, con, bucket: int) -> None:
+        """Leaves ``panel`` (contract panel)."""
+        kept = self._kept(con, bucket)
+        bind(con, self.book, bucket, self.months[-1], self.book.closed_to, "FROM to_replay" if kept else None)
+        con.execute("""CREATE TEMP TABLE lanes_taken AS
+            SELECT row_number() OVER (ORDER BY loan_id) - 1 AS lane, * FROM lanes WHERE known_to = DATE '9999-12-31' OR known_to > getvariable('known_at')""")
+        months.begin(con)
+        for played in play(con, self.agreements):
+            for month in (months.before(self.months[0]), *self.months):
+                months.see(con, played, month)
+        con.execute(f"CREATE TEMP TABLE book_loans AS {self.book.source('loans', bucket)}")
+        con.execute(f"CREATE TEMP TABLE first_due AS SELECT loan_id, min(due_date) AS first_due_on FROM ({self.book.source('instalments', bucket)}) GROUP BY ALL")
+        con.execute("SET VARIABLE first = $1::DATE", [self.months[0]])
+        con.execute(f"CREATE TEMP VIEW kept_months AS {kept or 'SELECT * EXCLUDE (known_from, known_to) FROM seen_months WHERE false'}")
+        con.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
 
     def _kept(self, con, bucket: int) -> str | None:
         """SQL of the months that closes left, of loans of which nothing more was learnt since; leaves ``to_replay`` of the others. None

@@ -40,14 +40,19 @@ class _State:
     def __call__(self, bucket: int) -> None:
         con = connect(1, _MEMORY_MB)
         try:
-            if self.at == self.book.closed_to and self.book.stands(bucket):
-                bind_since(con, self.book, bucket, self.at, self.at, "all")
-            else:
-                bind(con, self.book, bucket, self.at, self.known)
-            of_bucket(con, self.agreements, self.at, self.known)
+            on_day(con, self.book, bucket, self.agreements, self.at, self.known)
             put(con, "state", self.beside / f"{bucket:03d}.parquet", "stated", True)
         finally:
             con.close()
+
+
+def on_day(con, book: Book, bucket: int, agreements: Agreements, at: datetime.date, known: datetime.date) -> None:
+    """Leaves ``stated`` (contract state) of a bucket's loans."""
+    if at == book.closed_to and book.stands(bucket):
+        bind_since(con, book, bucket, at, at, "all")
+    else:
+        bind(con, book, bucket, at, known)
+    of_bucket(con, agreements, at, known)
 
 
 def of_bucket(con, agreements: Agreements, at: datetime.date, known: datetime.date) -> None:

@@ -1,11 +1,8 @@
 -- grain:    one row per month and bucket
 -- inputs:   aged
--- leaves:   ageing: loans and balances, and their shares of the month's
+-- leaves:   ageing_counted: loans and balances, whole numbers that add up over parts of a portfolio
 
-CREATE OR REPLACE TEMP TABLE ageing AS
-SELECT
-  month, bucket, count(*) AS loans, CAST(sum(balance_fen) AS BIGINT) AS balance_fen,
-  round(count(*) / sum(count(*)) OVER (PARTITION BY month), 6)                              AS share_of_loans,
-  round(sum(balance_fen) / nullif(sum(sum(balance_fen)) OVER (PARTITION BY month), 0), 6)   AS share_of_balance
+CREATE OR REPLACE TEMP TABLE ageing_counted AS
+SELECT month, bucket, count(*) AS loans, CAST(sum(balance_fen) AS BIGINT) AS balance_fen
 FROM aged WHERE bucket <> 'paid'
 GROUP BY month, bucket;

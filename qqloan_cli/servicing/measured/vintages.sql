@@ -1,23 +1,23 @@
 -- grain:    one row per month of drawdown and month on book
 -- inputs:   aged
--- leaves:   vintages: ever so many days late by then, of the loans of the cohort
+-- leaves:   vintages_counted: loans that are seen from then on, and those that are so many days late for the first time
 
-CREATE OR REPLACE TEMP TABLE vintages AS
+CREATE OR REPLACE TEMP TABLE vintages_counted AS
 WITH
-ever AS (
-  SELECT loan_id, date_trunc('month', drawn_on)::DATE AS cohort, mob, principal_fen, max(worst_dpd) OVER (PARTITION BY loan_id ORDER BY mob) AS worst
-  FROM aged
+loans AS (
+  SELECT
+    date_trunc('month', any_value(drawn_on))::DATE AS cohort, any_value(principal_fen) AS principal_fen, min(mob) AS seen_from, max(mob) AS seen_to,
+    min(mob) FILTER (WHERE worst_dpd > 30) AS late_30, min(mob) FILTER (WHERE worst_dpd > 60) AS late_60, min(mob) FILTER (WHERE worst_dpd > 90) AS late_90
+  FROM aged GROUP BY loan_id
 ),
-reached AS (SELECT DISTINCT date_trunc('month', drawn_on)::DATE AS cohort, unnest(range(0, max(mob) OVER (PARTITION BY date_trunc('month', drawn_on)) + 1)) AS mob FROM aged),
-loans AS (SELECT loan_id, date_trunc('month', any_value(drawn_on))::DATE AS cohort, any_value(principal_fen) AS principal_fen FROM aged GROUP BY loan_id),
-by_then AS (
-  SELECT loans.loan_id, reached.cohort, reached.mob, loans.principal_fen, coalesce(ever.worst, 0) AS worst
-  FROM reached JOIN loans USING (cohort)
-  ASOF LEFT JOIN ever ON ever.loan_id = loans.loan_id AND ever.mob <= reached.mob
+happened AS (
+  SELECT cohort, principal_fen, unnest(['seen', '30', '60', '90', 'end']) AS what, unnest([seen_from, late_30, late_60, late_90, seen_to]) AS mob FROM loans
 )
 SELECT
-  cohort, mob, count(*) AS loans, CAST(sum(principal_fen) AS BIGINT) AS principal_fen,
-  round(avg(CAST(worst > 30 AS INTEGER)), 6) AS ever_30, round(avg(CAST(worst > 60 AS INTEGER)), 6) AS ever_60, round(avg(CAST(worst > 90 AS INTEGER)), 6) AS ever_90,
-  round(coalesce(sum(principal_fen) FILTER (WHERE worst > 30), 0) / sum(principal_fen), 6) AS ever_30_of_principal,
-  round(coalesce(sum(principal_fen) FILTER (WHERE worst > 90), 0) / sum(principal_fen), 6) AS ever_90_of_principal
-FROM by_then GROUP BY cohort, mob;
+  cohort, mob,
+  count(*) FILTER (WHERE what = 'seen') AS loans, CAST(coalesce(sum(principal_fen) FILTER (WHERE what = 'seen'), 0) AS BIGINT) AS principal_fen,
+  count(*) FILTER (WHERE what = '30') AS late_30, count(*) FILTER (WHERE what = '60') AS late_60, count(*) FILTER (WHERE what = '90') AS late_90,
+  CAST(coalesce(sum(principal_fen) FILTER (WHERE what = '30'), 0) AS BIGINT) AS late_30_fen,
+  CAST(coalesce(sum(principal_fen) FILTER (WHERE what = '90'), 0) AS BIGINT) AS late_90_fen
+FROM happened WHERE mob IS NOT NULL
+GROUP BY cohort, mob;

@@ -1,0 +1,44 @@
+"""The nightly report as one document: what matters first, then every figure with its rows and the SQL that gave it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qqloan_cli.oversight import figures, reserve
+from qqloan_cli.oversight.sight import Sight
+from qqloan_cli.policy.reasons import load_reasons
+
+
+def nightly(sight: Sight, config: Path) -> dict:
+    """``as_of``, ``runs``, ``book``, ``figures`` (name, section, rows, sql, beneath) and ``left_out`` (name, why). ``config``: the folder that
+    limits and rules are read from."""
+    if sight.book is not None:
+        sight.work_out("state", "panel")
+        reserve.work_out(sight, config)
+    alerts, measures, rules = [], [], []
+    taken, left_out = [], []
+    for name, section in figures.FIGURES.items():
+        lacks = figures.lacking(sight, name)
+        if lacks:
+            left_out.append({"name": name, "section": section, "lacks": lacks})
+            continue
+        taken.append({"name": name, "section": section, "rows": figures.take(sight, name).to_pylist(), "sql": figures.sql(name), "beneath": figures.beneath(sight, name)})
+    return {
+        "as_of": max([*sight.dates[:1], *([sight.at] if sight.at else [])], default=None),
+        "runs": [{"run_id": run.run_id, "as_of": run.as_of} for run in sight.runs if run.as_of == sight.dates[0]],
+        "before": sight.dates[1] if len(sight.dates) > 1 else None,
+        "book": None if sight.book is None else {"name": sight.book.root.name, "closed_to": sight.at},
+        "status": _worst([*(alert["severity"] for alert in alerts), *("red" for rule in rules if rule["status"] == "failed")]),
+        "words": _reasons(sight, taken), "alerts": alerts, "measures": measures, "rules": rules, "figures": taken, "left_out": left_out, "notes": sight.notes,
+    }
+
+
+def _worst(severities: list[str]) -> str:
+    return next((severity for severity in ("red", "amber") if severity in severities), "green")
+
+
+def _reasons(sight: Sight, taken: list[dict]) -> dict[str, dict[str, str]]:
+    """The words of every reason code in the figures, as the latest run had them."""
+    reasons = load_reasons(sight.runs[-1].config_dir) if sight.runs else {}
+    codes = {row["code"] for figure in taken for row in figure["rows"] if "code" in row}
+    return {code: {lang: reasons[code].text(lang) for lang in ("en", "zh")} for code in sorted(codes) if code in reasons}
