@@ -186,7 +186,7 @@ def test_contacts_are_looked_at_by_their_own_rules(tmp_path):
     root = book(tmp_path / "b", [loan("L1", "2026-01-10", [("2026-02-10", 1000, 10)], applicant_id="P1")])
     close(root, "2026-04-30")
     contacts = tmp_path / "contacts.csv"
-    contacts.write_text("contact_id,applicant_id,begun_at,channel,party,target,connected,outcome\nC1,P1,2026-03-02 22:30,call,debtor,own_1,true,promise\n", encoding="utf-8")
+    contacts.write_text("contact_id,applicant_id,begun_at,channel,party,target,connected,outcome\nC1,P1,2026-03-02 22:30,call,debtor,own_1,yes,spoken\n", encoding="utf-8")
     recorded = call("collections", "record", contacts, "--book", root, "--received", "2026-05-01")
     assert recorded.code == 0, recorded.err
     found = checked(book=root, at="2026-04-30")
