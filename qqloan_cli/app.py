@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     panel: str
 
 
-UNDERWRITE, SERVICE, PROVE, LOOK, BUILD, SET_UP = "Underwrite", "Service", "Prove", "Look", "Models", "Set up"
+UNDERWRITE, SERVICE, OVERSEE, PROVE, LOOK, BUILD, SET_UP = "Underwrite", "Service", "Oversee", "Prove", "Look", "Models", "Set up"
 
 COMMANDS = (
     Entry("run", "run:run", "The whole chain: a lender's files to decisions and a funded plan.", UNDERWRITE),
@@ -45,6 +45,7 @@ COMMANDS = (
     Entry("reserve", "reserve:reserve", "The risk reserve pool: its history, its losses to come by Monte Carlo, its liquidity ladder.", SERVICE),
     Entry("review-lines", "review_lines:app", "Credit lines in life: raised, cut, frozen, thawed, ended, every night.", SERVICE),
     Entry("collections", "collections:app", "Who is to be contacted, in which order, by what, and whether one may.", SERVICE),
+    Entry("report", "report:app", "The nightly risk report: what changed, what is amber or red, what to do.", OVERSEE),
     Entry("archive", "archive:app", "Seal a run: inputs, configuration, model and every table, chained; holds and retention.", PROVE),
     Entry("audit", "audit:audit", "Verify an archive: every link, every file.", PROVE),
     Entry("replay", "replay:replay", "Work a sealed run, or one application, out again and compare.", PROVE),

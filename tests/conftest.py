@@ -86,3 +86,37 @@ def tables(run: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
     """Every Parquet file of a run but its inputs, by path."""
     found = sorted(p for p in run.rglob("*.parquet") if p.relative_to(run).parts[0] != "inputs" and p.name not in but)
     return {str(p.relative_to(run)): p.read_bytes() for p in found}
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium of the system's."""
+    import shutil
+
+    where = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if where is None:
+        pytest.skip("no chromium on this machine: pages are not looked at in a real browser (apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as play:
+        opened = play.chromium.launch(executable_path=where, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def faults_of_page(browser, path: Path, **how) -> list[str]:
+    """What a browser, and a reader who cannot see, would complain of: console messages, anything fetched, axe's findings."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(bypass_csp=True, viewport={"width": 1180, "height": 900}, **how)
+    try:
+        page = context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda request: request.url != path.as_uri() and said.append(f"asks for {request.url}"))
+        page.goto(path.as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        found = Axe().run(page)
+        return said + [f"axe: {one['id']}: {one['nodes'][0]['html'][:120]}" for one in found.response["violations"]]
+    finally:
+        context.close()

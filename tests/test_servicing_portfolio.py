@@ -262,6 +262,13 @@ def test_a_book_as_it_stands(tmp_path, buckets):
     assert concentration["region"]["hhi"] == round((2 * 200_000**2 + left**2) / total**2, 6)
     assert {name: row["parties"] for name, row in concentration.items()} == {"borrower": 5, "source": 1, "region": 3, "product": 1, "grade": 1}
     assert (concentration["product"]["largest_share"], concentration["borrower"]["largest_share"]) == (1, round(max(left, 100_000) / total, 6))
+    months = {row["month"].isoformat(): row for row in found["yields"]}
+    assert (months["2024-02-01"]["early_fen"], months["2024-02-01"]["smm"]) == (100_000, round(1 / 7, 6))
+    assert (months["2024-07-01"]["lost_fen"], months["2024-08-01"]["recovered_fen"]) == (100_000, 1_000)
+    assert months["2024-12-01"]["closing_fen"] == total and months["2024-01-01"]["cpr"] is None
+    shown = done("servicing", "portfolio", "--book", root, "--at", at, "--view", "classes", "--format", "json")
+    assert json.loads(shown.out)["rows"][0]["class"] == "normal"
+    assert "view-unknown" in call("servicing", "portfolio", "--book", root, "--at", at, "--view", "hope").err
 
 
 def test_a_book_measured_by_bucket_is_its_panel_measured_whole(tmp_path):
@@ -283,10 +290,3 @@ def test_a_book_measured_by_bucket_is_its_panel_measured_whole(tmp_path):
     found = measured_book(Book.open(root), DAY("2025-03-31"), 1, tmp_path / "panels")
     assert {name: found[name].equals(measure([out], name)) for name in found} == {name: True for name in ("ageing", "rolls", "vintages", "early", "cures")}
     assert sorted(_rows(pq.read_table(tmp_path / "panels")), key=lambda row: (row["loan_id"], row["month"])) == _rows(pq.read_table(out))
-    months = {row["month"].isoformat(): row for row in found["yields"]}
-    assert (months["2024-02-01"]["early_fen"], months["2024-02-01"]["smm"]) == (100_000, round(1 / 7, 6))
-    assert (months["2024-07-01"]["lost_fen"], months["2024-08-01"]["recovered_fen"]) == (100_000, 1_000)
-    assert months["2024-12-01"]["closing_fen"] == total and months["2024-01-01"]["cpr"] is None
-    shown = done("servicing", "portfolio", "--book", root, "--at", at, "--view", "classes", "--format", "json")
-    assert json.loads(shown.out)["rows"][0]["class"] == "normal"
-    assert "view-unknown" in call("servicing", "portfolio", "--book", root, "--at", at, "--view", "hope").err

@@ -44,7 +44,7 @@ def validate(
     rows = sample.of_run(Run.open(on), outcomes, scorer.features) if on is not None else sample.of_table(table, target, scorer.features, by or [], tuple(bad or ()))
     found = look(scorer, rows, gain, loss)
     if html is not None:
-        write_text(html, validation_page.page(found))
+        write_text(html, validation_page.html(found))
         console.current().say(f"{html} has the charts")
     if format == "json":
         formats.document(found)

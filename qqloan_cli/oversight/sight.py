@@ -24,7 +24,7 @@ import pyarrow as pa
 from qqloan_cli.contracts import CONTRACTS, INPUTS, OUTPUTS
 from qqloan_cli.engine.parse import branches, queries_within, serialised
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, duckdb_error, literal, quoted
+from qqloan_cli.engine.session import at_hand, connect, duckdb_error, literal, quoted
 from qqloan_cli.errors import UsageError
 from qqloan_cli.policy.version import cited
 from qqloan_cli.servicing import measures, portfolio
@@ -55,6 +55,7 @@ class Sight:
         self._scratch: Path | None = None
         self._con = None
         self._small: dict[str, pa.Table] = {}
+        self._asked: dict[str, list[str]] = {}
         self.notes: list[dict] = []  # what could not be looked at: ref, text
         self._bound: set[str] = set()
         self._describe()
@@ -143,12 +144,16 @@ class Sight:
 
     def asked_of(self, question: str) -> list[str]:
         """The tables that a SELECT reads, as DuckDB's own parser has it; raises UsageError at anything but one SELECT."""
-        [tree] = serialised([question.strip().rstrip(";")])
+        if question in self._asked:
+            return self._asked[question]
+        with at_hand(self.con):
+            [tree] = serialised([question.strip().rstrip(";")])
         if tree.get("error") or len(tree["statements"]) != 1:
             raise UsageError("sql-refused", f"one SELECT can be asked: {str(tree.get('error_message', 'not one'))[:200]}", hint="Tables: " + ", ".join(self.tables))
         nodes = list(branches(tree))
         own = queries_within(nodes)
-        return sorted({node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"} - own)
+        self._asked[question] = sorted({node["table_name"] for node in nodes if node.get("type") == "BASE_TABLE"} - own)
+        return self._asked[question]
 
     def ask(self, question: str, **values) -> pa.Table:
         """The answer to one SELECT over what is in sight; ``values`` are its variables (getvariable)."""

@@ -14,16 +14,20 @@ from qqloan_cli.reports.formats import plain
 
 COLOURS = [f"var(--c{number})" for number in range(1, 9)]
 _INK, _SOFT, _GRID = "var(--ink)", "var(--soft)", "var(--line)"
-_WIDE, _HIGH = 430, 190
+_WIDE, _HIGH = 390, 180
 
-PERCENT, COUNT, YUAN = ".1%", "~s", "~s"
+PERCENT, COUNT, YUAN = ".1%", "~s", "yuan"
+_IN_MILLIONS = "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + 'bn' : datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + 'm' : format(datum.value, ',~g')"
+_IN_WAN = "datum.value >= 1e8 ? format(datum.value / 1e8, '~g') + '亿' : datum.value >= 1e4 ? format(datum.value / 1e4, '~g') + '万' : format(datum.value, ',~g')"
 
 
 class Drawer:
     """Draws the charts of one page; gives each its own names for what it refers to."""
 
-    def __init__(self) -> None:
+    def __init__(self, lang: str = "en") -> None:
         import vl_convert
+
+        self._large = {"labelExpr": _IN_WAN if lang == "zh" else _IN_MILLIONS}
 
         self._convert = vl_convert.vegalite_to_svg
         self._drawn = 0
@@ -34,22 +38,30 @@ class Drawer:
         self._drawn += 1
         return _for_a_page(drawn, title, f"g{self._drawn}")
 
-    def lines(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, dates: bool = False, order: Sequence[str] = ()) -> str:
-        """A line a series. ``names``: titles of the columns; ``dates``: x is a date."""
-        across = {"field": x, "type": "temporal", "axis": {"format": "%Y-%m-%d", "labelAngle": -30, "tickCount": 6}} if dates else {"field": x, "type": "quantitative", "axis": {"format": "d", "tickMinStep": 1}}
-        spec = _spec(rows, {"type": "line", "point": {"size": 22, "filled": True}, "strokeWidth": 2}, across, {"field": y, "type": "quantitative", "axis": {"format": format}}, x, y, names)
+    def _axis(self, format: str) -> dict:
+        """Of quantities: large ones as they are said in the language."""
+        return {"tickCount": 5, **({"format": format} if format not in (COUNT, YUAN) else self._large)}
+
+    def lines(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, dates: bool = False, order: Sequence[str] = (), across: str | None = None) -> str:
+        """A line a series. ``names``: titles of the columns; ``dates``: x is a date; else whole numbers, or as ``across`` formats them."""
+        if dates:
+            along = {"field": x, "type": "temporal", "axis": {"format": "%Y-%m-%d", "labelAngle": -30, "tickCount": 6}}
+        else:
+            along = {"field": x, "type": "quantitative", "axis": {"format": across, "tickCount": 5} if across else {"format": "d", "tickMinStep": 1}}
+        spec = _spec(rows, {"type": "line", "point": {"size": 22, "filled": True}, "strokeWidth": 2}, along, {"field": y, "type": "quantitative", "axis": self._axis(format)}, x, y, names)
         return self.svg(title, _in_series(spec, rows, series, names, order))
 
     def bars(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, order: Sequence[str] = (), lying: bool = False, stack: bool = True) -> str:
         """Bars in the rows' order; ``lying`` with long names, ``series`` stacked or side by side."""
         kinds = list(dict.fromkeys(row[x] for row in rows))
         of = {"field": x, "type": "nominal", "sort": kinds, "axis": {"labelLimit": 210, "labelAngle": 0 if lying or len(kinds) <= 8 and max(len(str(kind)) for kind in kinds) < 9 else -35}}
-        size = {"field": y, "type": "quantitative", "axis": {"format": format, "tickCount": 5}}
+        size = {"field": y, "type": "quantitative", "axis": self._axis(format)}
         if series and not stack:
             size["stack"] = None
         spec = _spec(rows, {"type": "bar", "cornerRadiusEnd": 2}, size if lying else of, of if lying else size, y if lying else x, x if lying else y, names)
         if lying:
             spec["height"] = {"step": 22}
+            spec["encoding"]["y"]["title"] = None  # what the bars are of, their names say
         if series and not stack:
             spec["encoding"]["yOffset" if lying else "xOffset"] = {"field": series, "sort": list(order) or None}
             spec["height"] = {"step": 14} if lying else spec["height"]

@@ -49,6 +49,14 @@ def lacking(sight: Sight, name: str) -> list[str]:
     return [table for table in sight.asked_of(sql(name)) if not sight.has(table)]
 
 
+def prepare(sight: Sight, name: str, config: Path | None = None) -> None:
+    """Works out what a figure of the reserve reads; ``config``: a folder with reserve.toml (default: the book's latest)."""
+    if FIGURES[name] == "reserve" and sight.book is not None and not sight.has("reserve_months"):
+        from qqloan_cli.oversight import reserve
+
+        reserve.work_out(sight, config or sight.book.configs[-1])
+
+
 def take(sight: Sight, name: str) -> pa.Table:
     """A figure's rows. Raises UsageError where what it reads is not in sight."""
     lacks = lacking(sight, name)
