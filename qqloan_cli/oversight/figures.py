@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from scipy.interpolate import PchipInterpolator
 
-from qqloan_cli.engine.session import connect
 from qqloan_cli.oversight.judge import Figure
 from qqloan_cli.oversight.sight import Sight
 from qqloan_cli.policy import drift
@@ -78,7 +79,13 @@ def of_feeds(sight: Sight) -> list[Figure]:
     return found
 
 
-def of_model(sight: Sight, policy: Monitoring) -> list[Figure]:
+def pds(sight: Sight) -> tuple[np.ndarray, np.ndarray]:
+    """(pd, whether it was approved) of the latest date's applications, from the lowest pd."""
+    found = sight.ask((ASKED / "pds.sql").read_text(encoding="utf-8"))
+    return found.column("pd").to_numpy(), np.equal(found.column("approved").to_numpy(zero_copy_only=False), True)
+
+
+def of_model(sight: Sight, policy: Monitoring, pd: np.ndarray, approved: np.ndarray) -> list[Figure]:
     """Shifts since training, and what the pds themselves say of ranking and loss before an outcome is known."""
     day, latest = sight.dates[0], sight.runs[-1]
     found = []
@@ -93,8 +100,6 @@ def of_model(sight: Sight, policy: Monitoring) -> list[Figure]:
     manifest = trained(latest.config_dir)
     by_champion = [row["scorer"] for row in sight.ask("SELECT DISTINCT scorer FROM score WHERE age = 0 ORDER BY scorer").to_pylist()] == ["champion"]
     found += _shifted(sight, manifest, policy)
-    pds = sight.ask((ASKED / "pds.sql").read_text(encoding="utf-8"))
-    pd, approved = pds.column("pd").to_numpy(), pds.column("approved").to_numpy(zero_copy_only=False) == True  # noqa: E712  null is not approved
     auc = manifest.get("auc") if by_champion else None
     for subject, part, reference in ((None, pd, auc), ("approved", pd[approved], None)):
         if len(part):
@@ -104,12 +109,8 @@ def of_model(sight: Sight, policy: Monitoring) -> list[Figure]:
     return found
 
 
-def with_loss_to_come(figures: list[Figure], sight: Sight) -> list[Figure]:
+def with_loss_to_come(figures: list[Figure], sight: Sight, pd: np.ndarray, approved: np.ndarray) -> list[Figure]:
     """The same, expected bad rates with the interval in which outcomes will lie."""
-    if not any(figure.measure == "expected-bad-rate" for figure in figures):
-        return figures
-    pds = sight.ask((ASKED / "pds.sql").read_text(encoding="utf-8"))
-    pd, approved = pds.column("pd").to_numpy(), pds.column("approved").to_numpy(zero_copy_only=False) == True  # noqa: E712
     manifest, out = trained(sight.runs[-1].config_dir), []
     for figure in figures:
         if figure.measure == "expected-bad-rate":
@@ -118,7 +119,7 @@ def with_loss_to_come(figures: list[Figure], sight: Sight) -> list[Figure]:
             if figure.reference is None and figure.subject is None and manifest.get("bad_rate") is not None:
                 changes |= {"reference": manifest["bad_rate"], "note": "held against the training rows, as there is no earlier run"}
                 changes["by_chance"] = estimate.lower <= manifest["bad_rate"] <= estimate.upper
-            figure = Figure(**{**figure.__dict__, **changes})
+            figure = replace(figure, **changes)
         out.append(figure)
     return out
 
@@ -137,14 +138,15 @@ def trained(config_dir: Path) -> dict:
 
 
 def _shifted(sight: Sight, manifest: dict, policy: Monitoring) -> list[Figure]:
-    """Stability of the pd: against training, whose tenths are known by their mean pds and are parted half way between them in log odds, and
-    against the earlier runs' own tenths."""
+    """Stability of the pd: against training, whose tenths are known by their mean pds alone (the monotone curve
+    through these, in log odds, parts them), and against the earlier runs' own tenths."""
     day, found = sight.dates[0], []
     if len(manifest.get("tenths") or []) > 2:
         odds = np.log(np.array(manifest["tenths"]) / (1 - np.array(manifest["tenths"])))
-        cuts = 1 / (1 + np.exp(-(odds[1:] + odds[:-1]) / 2))
+        tenths = np.arange(len(odds)) + 0.5
+        cuts = 1 / (1 + np.exp(-PchipInterpolator(tenths, odds)(np.arange(1, len(odds)))))
         rows = _tenths(sight, cuts)
-        found.append(_psi("psi", day, np.full(len(rows), 1 / len(rows)), manifest["rows"], np.array([row["now"] for row in rows]), policy, "tenths of training parted half way between their mean pds"))
+        found.append(_psi("psi", day, np.full(len(rows), 1 / len(rows)), manifest["rows"], np.array([row["now"] for row in rows]), policy, "training is known by the mean pds of its tenths, so an index of 0.02 may be nothing"))
     [cuts] = sight.ask("SELECT quantile_disc(champion_pd, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) AS cuts FROM score WHERE age > 0").column("cuts").to_pylist()
     if cuts and cuts[0] is not None:
         rows = _tenths(sight, np.unique(cuts))

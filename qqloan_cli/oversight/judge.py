@@ -114,6 +114,8 @@ def spoken(value: float | None, unit: str, lang: str) -> str:
     if unit in _COUNTED:
         one, zh = _COUNTED[unit]
         return f"{value:,.0f} {one}{'' if value == 1 else 's'}" if lang == "en" else f"{value:,.0f} {zh}"
+    if unit == "e-value" and value >= 1_000_000:
+        return {"en": "more than a million", "zh": "逾百万"}[lang]
     if unit in ("index", "ratio", "auc"):
         return f"{value:.3f}" if unit == "auc" else f"{value:.2f}"
     return f"{value:,.0f}"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qqloan_cli.errors import InputError
-from qqloan_cli.oversight.figures import ASKED, trained
+from qqloan_cli.oversight.figures import ASKED
 from qqloan_cli.oversight.judge import Figure
 from qqloan_cli.oversight.sight import Sight
 from qqloan_cli.policy.monitor import Monitoring
@@ -53,13 +53,12 @@ def of_book(sight: Sight) -> pa.Table:
     return sight.ask((ASKED / "turned_bad.sql").read_text(encoding="utf-8"))
 
 
-def figures(found: pa.Table, whose: str, day: datetime.date, sight: Sight, policy: Monitoring) -> list[Figure]:
+def figures(found: pa.Table, whose: str, day: datetime.date, policy: Monitoring) -> list[Figure]:
     """Bad rate, observed over expected (of all and by grade), Brier score, line of calibration and AUC. ``whose``: outcomes or book."""
     bad, pd = found.column("bad").to_numpy().astype(float), found.column("pd").to_numpy()
     n, bads, look = len(bad), int(bad.sum()), policy.look
     if not n:
         return []
-    manifest = trained(sight.runs[-1].config_dir) if sight.runs else {}
     few = None
     if n < look.least_outcomes or min(bads, n - bads) < look.least_bad:
         few = f"{n:,} outcomes, {bads:,} of them bad, are too few to judge ({look.least_outcomes:,} and {look.least_bad:,} are asked for)"
@@ -69,12 +68,12 @@ def figures(found: pa.Table, whose: str, day: datetime.date, sight: Sight, polic
     for grade in sorted({grade for grade in grades if grade is not None}):
         of = grades == grade
         enough = of.sum() >= look.least_outcomes and pd[of].sum() >= look.least_bad / 2
-        rows.append(("observed-to-expected", f"{whose}:{grade}", expected.observed_to_expected(bad[of], pd[of]), 1.0, int(of.sum()), None if enough else "too few to judge a grade"))
+        rows.append(("observed-to-expected", f"{whose}-{grade}", expected.observed_to_expected(bad[of], pd[of]), 1.0, int(of.sum()), None if enough else "too few to judge a grade"))
     score = brier(bad, pd)
     rows += [
         ("brier", whose, expected.Estimate(score, np.nan, np.nan), float((pd * (1 - pd)).mean()), n, few),
         ("calibration-slope", whose, slope_and_intercept[0], 1.0, n, few), ("calibration-intercept", whose, slope_and_intercept[1], 0.0, n, few),
-        ("auc", whose, auc, manifest.get("auc"), n, few),
+        ("auc", whose, auc, expected.expected_auc(pd).value, n, few),  # in training it was of everybody: those who were approved are more alike
     ]
     return [
         Figure(measure, subject, day, *(None if value is None or np.isnan(value) else round(float(value), 6) for value in (e.value, reference, e.lower, e.upper)), count,

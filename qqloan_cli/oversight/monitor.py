@@ -54,11 +54,11 @@ def look(sight: Sight, policy: Monitoring, outcomes: Path | None = None, archive
     asked = set(policy.measure) - {*OF_A_BOOK, *_OF_OUTCOMES, *_OF_PEOPLE, "sequential"}
     held: list[tuple[str, str | None, np.ndarray, float]] = []
     if sight.runs:
-        nights = figures.asked(sight, "nights")
-        found += figures.with_loss_to_come(figures.of_nights(nights, sight, policy), sight)
+        nights, (pd, approved) = figures.asked(sight, "nights"), figures.pds(sight)
+        found += figures.with_loss_to_come(figures.of_nights(nights, sight, policy), sight, pd, approved)
         found += figures.of_decisions(sight) + figures.of_feeds(sight)
-        if sight.has("score"):
-            found += figures.of_model(sight, policy)
+        if len(pd):
+            found += figures.of_model(sight, policy, pd, approved)
         held += _series(nights)
     else:
         asked = set()
@@ -73,7 +73,7 @@ def look(sight: Sight, policy: Monitoring, outcomes: Path | None = None, archive
     for whose, table in known.items():
         if len(table):
             asked |= set(_OF_OUTCOMES)
-            found += matured.figures(table, whose, sight.dates[0] if sight.runs else sight.at, sight, policy)
+            found += matured.figures(table, whose, sight.at if whose == "book" else sight.dates[0], policy)
     if archive is not None and sight.runs:
         asked |= set(_OF_PEOPLE)
         found += of_people(sight, archive)
@@ -117,7 +117,7 @@ def _tested(held: list[tuple], known: dict[str, pa.Table], sight: Sight, policy:
     for whose, bad, pd, night in outcomes:
         test = sequential.of_calibration(bad, pd, night, rule.tolerance["calibration"])
         amber, red = tests / rule.amber, tests / rule.red
-        found.append(_evidence(f"calibration:{whose}", sight.dates[0] if sight.runs else sight.at, test.evidence, None, amber, red, f"odds held between {test.lower:.2f} and {test.upper:.2f} times the pds'"))
+        found.append(_evidence(f"calibration:{whose}", sight.at if whose == "book" else sight.dates[0], test.evidence, None, amber, red, f"odds held between {test.lower:.2f} and {test.upper:.2f} times the pds'"))
     return found
 
 
@@ -132,6 +132,7 @@ def _evidence(subject: str, day, evidence: np.ndarray, days: list | None, amber:
 def _table(name: str, rows: list[dict]) -> pa.Table:
     """Rows as the contract has them."""
     contract = CONTRACTS[name]
+    rows = [{column: round(value, 9) if isinstance(value, float) else value for column, value in row.items()} for row in rows]
     con = connect(1)
     try:
         con.execute(f"CREATE TEMP TABLE judged AS {contract.empty()}")
