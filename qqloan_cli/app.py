@@ -57,6 +57,7 @@ COMMANDS = (
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),
     Entry("monitor", "monitor:monitor", "Drift, rates, losses to come, feeds and the book in amber and red; alerts to whom they concern.", LOOK),
+    Entry("watch", "watch:watch", "An inbox: what a lender drops is run, archived and monitored as it arrives.", OVERSEE),
     Entry("rule", "rule:rule", "A policy rule or reason code, in full.", LOOK),
     Entry("loan", "loan:app", "Work out any loan from its contract: schedule, cost.", LOOK),
     Entry("features", "features:features", "What the scorer looks at.", LOOK),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -157,13 +158,16 @@ def monitor(wanted: Wanted, batch: str, events: Events) -> dict:
     beside = [Run.open(path) for path, run_id in earlier(wanted.runs, made.as_of, batch, wanted.earlier) if run_id != made.run_id]
     with Sight([*beside, made], _closed(wanted.book), workers=wanted.workers) as sight:
         looked = look(sight, policy, archive=wanted.archive)
-    told = deliver(looked.alerts, made.as_of, policy.sinks(wanted.sinks), wanted.alerts, undecided=looked.undecided)
+    told = deliver(looked.alerts, made.as_of, policy.sinks(wanted.sinks), wanted.alerts, policy.remind_after_days, looked.undecided)
+    if told.late:
+        events.note("alerts-late", f"alerts were told of {told.late}, past {made.as_of}: nobody is told of this one")
     for failed in told.failed:
-        events.note("alert-not-sent", f"{failed['sink']}: {failed['error']}; it is tried again with the next batch")
+        events.note("alert-waits", f"{failed['sink']} could not be told: {failed['why']}; it is tried again with the next batch")
+    by_sink = Counter(message["sink"] for message in told.sent)
     severities = looked.alerts.column("severity").to_pylist()
     return {
         "alerts": {name: severities.count(name) for name in ("red", "amber")},
-        "sent": {sent["sink"]: sent["alerts"] for sent in told.sent}, "not_sent": [failed["sink"] for failed in told.failed],
+        "sent": dict(sorted(by_sink.items())), "not_sent": [failed["sink"] for failed in told.failed],
     }
 
 
