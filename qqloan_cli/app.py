@@ -58,6 +58,8 @@ COMMANDS = (
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),
     Entry("monitor", "monitor:monitor", "Drift, rates, losses to come, feeds and the book in amber and red; alerts to whom they concern.", LOOK),
     Entry("watch", "watch:watch", "An inbox: what a lender drops is run, archived and monitored as it arrives.", OVERSEE),
+    Entry("night", "night:night", "A lender's night, once: inbox, events, close, report, alerts.", OVERSEE),
+    Entry("schedule", "schedule:schedule", "The night as crontab lines or systemd units.", OVERSEE),
     Entry("rule", "rule:rule", "A policy rule or reason code, in full.", LOOK),
     Entry("loan", "loan:app", "Work out any loan from its contract: schedule, cost.", LOOK),
     Entry("features", "features:features", "What the scorer looks at.", LOOK),

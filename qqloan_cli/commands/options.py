@@ -35,6 +35,13 @@ def as_date(text: str, option: str = "--as-of") -> datetime.date:
         raise UsageError("date-wrong", f"{text!r} is not a date", option, "Write it as 2026-11-24.") from None
 
 
+def as_day(text: str, option: str) -> datetime.date:
+    """A date, or today or yesterday: what a crontab can say, whose clock it then is."""
+    if text in ("today", "yesterday"):
+        return datetime.date.today() - datetime.timedelta(text == "yesterday")
+    return as_date(text, option)
+
+
 def as_workers(number: int | None) -> int:
     return number or len(os.sched_getaffinity(0))
 

@@ -16,14 +16,15 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
-from typing import Callable, Iterable, NamedTuple
+from typing import Callable, NamedTuple
 
 from qqloan_cli.engine.files import remove, sha256, write_json
 from qqloan_cli.engine.workers import Apart
-from qqloan_cli.errors import InputError, LockedError, QqloanError, UsageError, unexpected
-from qqloan_cli.oversight.inbox import steps
+from qqloan_cli.errors import InputError, LockedError, QqloanError, frames, unexpected
+from qqloan_cli.oversight.inbox import refusals, steps
 from qqloan_cli.oversight.inbox.drops import MARKERS, Drop, day_of, is_under_way
 from qqloan_cli.oversight.inbox.journal import Journal, State
 from qqloan_cli.oversight.inbox.unpack import unpacked
@@ -92,7 +93,8 @@ class Batches:
                     self._nothing_came(batch)
         for batch in self.journal.under_way():
             if (self.state / "refused" / batch).is_dir():
-                self.journal.add(batch, "refused", **json.loads((self.state / "refused" / batch / "reason.json").read_text(encoding="utf-8")))
+                reason = json.loads((self.state / "refused" / batch / refusals.REASON).read_text(encoding="utf-8"))
+                self.journal.add(batch, "refused", **{name: value for name, value in reason.items() if name != "trail"})
             elif not (self.state / "working" / batch).exists():
                 self.journal.add(batch, "done")
         return self.journal.under_way()
@@ -246,14 +248,12 @@ class Batches:
         self._refuse(batch, step, error)
 
     def _no_room(self) -> bool:
-        import shutil
-
         return any(shutil.disk_usage(place).free < _ROOM for place in {self.state, self.asked.wanted.runs} if place.exists())
 
     def _refuse(self, batch: str, step: str, error: QqloanError) -> None:
         place = self.state / "working" / batch
         reason = {"ref": error.ref, "what": error.what, "where": error.where, "hint": error.hint, "exit_code": error.exit_code, "step": step}
-        write_json(place / "reason.json", reason)
+        write_json(place / refusals.REASON, {**reason, "trail": frames(error)} if error.exit_code == 70 else reason)
         os.replace(place, self.state / "refused" / batch)
         self.journal.add(batch, "refused", **reason)
         self.events.note("batch-refused", f"{batch}: {error}")
@@ -271,7 +271,3 @@ def _in_words(event: str, told: dict) -> str:
     if event == "monitored":
         return f"{told['alerts']['red']} red and {told['alerts']['amber']} amber" + (f"; not sent to {', '.join(told['not_sent'])}" if told["not_sent"] else "")
     return f"the report is {told['page']}"
-
-
-def ended(batches: Iterable[State], event: str) -> int:
-    return sum(state["event"] == event for state in batches)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qqloan_cli.oversight.inbox.steps import Wanted
 
-MEASURE = "batch-refused"
+MEASURE, REASON = "batch-refused", "reason.json"
 _DO_EN = "Mend it and drop it again; what lies in refused/ is removed when it is settled."
 _DO_ZH = "修正后重新投递; 处理完毕后从 refused/ 中移除。"
 
@@ -22,7 +22,7 @@ def tell(refused: Path, batches: tuple[str, ...], day: datetime.date, wanted: Wa
     from qqloan_cli.policy.monitor import load_monitoring
 
     policy = load_monitoring(config_dir(wanted.config))
-    rows = [_alert(batch, day, json.loads((refused / batch / "reason.json").read_text(encoding="utf-8"))) for batch in batches if (refused / batch / "reason.json").is_file()]
+    rows = [_alert(batch, day, json.loads((refused / batch / REASON).read_text(encoding="utf-8"))) for batch in batches if (refused / batch / REASON).is_file()]
     told = deliver(pa.Table.from_pylist(rows), day, policy.sinks(wanted.sinks), journal, policy.remind_after_days)
     for failed in told.failed:
         events.note("alert-waits", f"{failed['sink']} could not be told: {failed['why']}")

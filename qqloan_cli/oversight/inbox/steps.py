@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable
 
 from qqloan_cli.engine.events import Events
-from qqloan_cli.errors import InputError, InternalError, UsageError
+from qqloan_cli.errors import InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -147,28 +147,35 @@ def monitor(wanted: Wanted, batch: str, events: Events) -> dict:
     """The run held against those before it, and whoever is to know told. A sink that cannot be reached is said and tried again with the next
     batch; it holds up nothing."""
     from qqloan_cli.engine.run import Run
+
+    made = Run.open(wanted.runs / batch)
+    beside = [path for path, run_id in earlier(wanted.runs, made.as_of, batch, wanted.earlier) if run_id != made.run_id]
+    looked, told = looked_at(wanted, [*beside, made.root], events)
+    by_sink, severities = Counter(message["sink"] for message in told.sent), looked.alerts.column("severity").to_pylist()
+    return {
+        "alerts": {name: severities.count(name) for name in ("red", "amber")}, "sent": dict(sorted(by_sink.items())), "not_sent": [failed["sink"] for failed in told.failed],
+    }
+
+
+def looked_at(wanted: Wanted, runs: list[Path], events: Events) -> tuple:
+    """(Looked, Told) of these runs and the book."""
+    from qqloan_cli.engine.run import Run
     from qqloan_cli.oversight.monitor import look
     from qqloan_cli.oversight.sight import Sight
     from qqloan_cli.oversight.sinks import deliver
     from qqloan_cli.policy.home import config_dir
     from qqloan_cli.policy.monitor import load_monitoring
 
-    home = config_dir(wanted.config)
-    policy, made = load_monitoring(home), Run.open(wanted.runs / batch)
-    beside = [Run.open(path) for path, run_id in earlier(wanted.runs, made.as_of, batch, wanted.earlier) if run_id != made.run_id]
-    with Sight([*beside, made], _closed(wanted.book), workers=wanted.workers) as sight:
-        looked = look(sight, policy, archive=wanted.archive)
-    told = deliver(looked.alerts, made.as_of, policy.sinks(wanted.sinks), wanted.alerts, policy.remind_after_days, looked.undecided)
+    policy = load_monitoring(config_dir(wanted.config))
+    with Sight([Run.open(path) for path in runs], closed(wanted.book), workers=wanted.workers) as sight:
+        looked = look(sight, policy, archive=wanted.archive if (wanted.archive / "chain").is_dir() else None)
+        day = max([*sight.dates[:1], *([sight.at] if sight.at else [])])
+    told = deliver(looked.alerts, day, policy.sinks(wanted.sinks), wanted.alerts, policy.remind_after_days, looked.undecided)
     if told.late:
-        events.note("alerts-late", f"alerts were told of {told.late}, past {made.as_of}: nobody is told of this one")
+        events.note("alerts-late", f"alerts were told as of {told.late}, past {day}: nobody is told of these")
     for failed in told.failed:
         events.note("alert-waits", f"{failed['sink']} could not be told: {failed['why']}; it is tried again with the next batch")
-    by_sink = Counter(message["sink"] for message in told.sent)
-    severities = looked.alerts.column("severity").to_pylist()
-    return {
-        "alerts": {name: severities.count(name) for name in ("red", "amber")},
-        "sent": dict(sorted(by_sink.items())), "not_sent": [failed["sink"] for failed in told.failed],
-    }
+    return looked, told
 
 
 def report(wanted: Wanted, batch: str, events: Events) -> dict:
@@ -177,16 +184,14 @@ def report(wanted: Wanted, batch: str, events: Events) -> dict:
 
     made = Run.open(wanted.runs / batch)
     runs = [made.root, *(path for path, run_id in reversed(earlier(wanted.runs, made.as_of, batch, wanted.earlier)) if run_id != made.run_id)]
-    book = _closed(wanted.book)
+    book = closed(wanted.book)
     page = wanted.pages / f"{batch}.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     wanted.report(runs, book.root if book else None, config_dir(wanted.config), page)
-    if not page.is_file():
-        raise InternalError("report-not-written", "no page was left", str(page))
     return {"page": page.name}
 
 
-def _closed(book: Path | None):
+def closed(book: Path | None):
     """The book where a day of it is closed: before, nothing can be said of it."""
     from qqloan_cli.servicing.book import Book
 

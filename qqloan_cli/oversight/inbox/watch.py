@@ -45,8 +45,7 @@ def watching(inbox: Path, state: Path, asked: Asked, settle: float | None, event
         raise UsageError("state-in-inbox", "what the watch keeps may not lie in the inbox", str(state), "Choose another --state on the same disk.")
     with _alone(inbox, state, events):
         batches = Batches(inbox, state, asked, events)
-        if inbox.stat().st_dev != state.stat().st_dev:
-            raise UsageError("state-elsewhere", "the inbox and what the watch keeps are on two disks, between which nothing can be renamed", str(state), "Choose a --state on the inbox's disk.")
+        _may_rename(inbox, state)
         yield Watch(batches, Settling(settle), events)
 
 
@@ -71,6 +70,21 @@ def _alone(inbox: Path, state: Path, events) -> Iterator[None]:
             yield
     finally:
         os.close(handle)
+
+
+def _may_rename(inbox: Path, state: Path) -> None:
+    """Tried, for two folders of one disk may be two mounts (systemd's ReadWritePaths=), and a right may be missing."""
+    there, here = inbox / f".qqloan-{os.getpid()}", state / f".qqloan-{os.getpid()}"
+    try:
+        there.mkdir()
+        try:
+            os.rename(there, here)
+            here.rmdir()
+        except OSError:
+            there.rmdir()
+            raise
+    except OSError as error:
+        raise UsageError("inbox-cannot-be-taken-from", f"nothing can be renamed out of the inbox: {os.strerror(error.errno or 0)}", f"{inbox} to {state}", "The watch's user must be let write into both, and both be on one disk and mount.") from None
 
 
 class Watch:
@@ -147,7 +161,7 @@ class Watch:
 
     def _tell_of_refused(self) -> None:
         """Whoever is told of alerts is told of what lies in refused/, and when it is gone from there. Each day anew, for what is to be reminded of."""
-        there = tuple(sorted(path.name for path in (self.batches.state / "refused").iterdir() if path.is_dir()))
+        there = tuple(sorted(path.name for path in (self.batches.state / "refused").iterdir() if path.is_dir() and any(part.name != refusals.REASON for part in path.iterdir())))
         now = there, datetime.date.today()
         if now == self._refused:
             return
