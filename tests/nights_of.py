@@ -41,7 +41,7 @@ def night(run: Path, root: Path, as_of: str, approved: float | None = None, with
             new.parent.mkdir()
         con = duckdb.connect()
         con.execute(f"CREATE VIEW old AS SELECT * FROM read_parquet('{old}')")
-        con.execute(f"COPY ({sql} ORDER BY application_id) TO '{new}' (FORMAT parquet)")
+        con.execute(f"COPY (SELECT * FROM ({sql}) ORDER BY application_id) TO '{new}' (FORMAT parquet)")
         con.close()
     return root
 
