@@ -24,6 +24,7 @@ from conftest import ROOT, call, done
 from qqloan_cli.oversight.inbox.drops import Settling, day_of, drops
 from qqloan_cli.oversight.inbox.journal import Journal
 
+DECIDED = ("2026-11-24", "loans 2026.11.28.zip", "放款_1__2026-12-01")  # of the inbox that `looked` looks at
 FILES = ("applicants.csv", "payroll.csv")
 
 
@@ -100,20 +101,22 @@ def looked(tmp_path_factory) -> Path:
             packed.writestr(name, "a,b\n1,2\n")
     (inbox / "2026-11-29.zip.ok").touch()
     (inbox / "2026-11-30.csv.part").write_text("half a file")
+    drop(inbox, os.fsdecode("放款".encode("gb18030")) + "[1]\n2026-12-01", rows=20, skip=200)
+    (drop(inbox, "2026-12-02", rows=20, skip=220) / os.fsdecode("流水.csv".encode("gb18030"))).write_text("a\n1\n")
     at.joinpath("said").write_text(done("watch", *options(at), "--once", "--marker-only").err, encoding="utf-8")
     return at
 
 
 def test_what_is_complete_is_decided_archived_and_in_the_book(looked):
-    assert {batch for batch, end in ends(looked).items() if end == "done"} == {"2026-11-24", "loans 2026.11.28.zip"}
-    for batch in ("2026-11-24", "loans 2026.11.28.zip"):
+    assert {batch for batch, end in ends(looked).items() if end == "done"} == set(DECIDED)
+    for batch in DECIDED:
         events = [line["event"] for line in journal(looked) if line["batch"] == batch]
         assert events == ["taking", "taken", "identified", "ran", "archived", "opened", "monitored", "done"]
         assert (looked / "runs" / batch / "decisions.parquet").is_file()
-    assert len(list((looked / "sealed" / "chain").glob("*/manifest.json"))) == 2
+    assert len(list((looked / "sealed" / "chain").glob("*/manifest.json"))) == 3
     done("audit", looked / "sealed")
     book = json.loads((looked / "book" / "book.json").read_text())
-    assert [opened["as_of"] for opened in book["opens"]] == ["2026-11-24", "2026-11-28"]
+    assert [opened["as_of"] for opened in book["opens"]] == ["2026-11-24", "2026-11-28", "2026-12-01"]
 
 
 def test_a_run_of_the_watch_is_the_run_that_qqloan_run_makes(looked, tmp_path):
@@ -125,6 +128,7 @@ def test_a_run_of_the_watch_is_the_run_that_qqloan_run_makes(looked, tmp_path):
 @pytest.mark.parametrize("batch,ref", [
     ("undated", "batch-undated"), ("2026-11-01_2026-11-24", "batch-of-two-days"), ("2026-11-26-linked", "batch-not-files"), ("2026-11-26-piped", "batch-not-files"),
     ("2026-11-26-empty", "batch-empty"), ("2026-11-27-bad", "parquet-broken"), ("2026-11-29.zip", "archive-unsafe"), ("resend-20261124", "batch-repeated"), ("2026-11-25", "batch-repeated"),
+    ("2026-12-02", "batch-name-unreadable"),
 ])
 def test_what_cannot_be_decided_is_set_aside_with_its_reason(looked, batch, ref):
     assert ends(looked)[batch] == ref
@@ -264,11 +268,14 @@ def survives(at: Path, seed: int, kills: int) -> None:
     killed = 0
     for _ in range(kills):
         process = begun("watch", *options(at), "--once", "--marker-only", "--quiet", start_new_session=True)
+        how = drawn.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         try:
             process.communicate(timeout=drawn.uniform(0.35, 2.2))
         except subprocess.TimeoutExpired:
-            process.kill()  # the watch alone: its own processes are to go with it
+            started = time.monotonic()
+            process.send_signal(how)  # the watch alone: its own processes are to go with it
             process.communicate()
+            assert time.monotonic() - started < 5 and process.returncode in ({signal.SIGKILL: -9, signal.SIGTERM: 143}[how], 0)
             killed += 1
         if all(end in ("done", "parquet-broken") for end in ends(at).values()) and len(ends(at)) == len(names) + 1 if (at / "inbox.watch" / "journal.jsonl").exists() else False:
             names.append(f"2026-12-{len(names):02d}")
@@ -293,7 +300,7 @@ def survives(at: Path, seed: int, kills: int) -> None:
 
 
 def test_killed_at_any_moment_nothing_is_lost_and_nothing_done_twice(tmp_path):
-    survives(tmp_path, seed=13, kills=8)
+    survives(tmp_path, seed=13, kills=12)
 
 
 @pytest.mark.long

@@ -3,7 +3,8 @@
     INBOX/NAME  ->  STATE/working/BATCH/NAME  ->  STATE/done/BATCH/NAME
                                               ->  STATE/refused/BATCH/NAME, and reason.json
 
-Each arrow is one rename. BATCH is NAME where that is free, else NAME.2, NAME.3, ...: also the run's name, and never given twice. A step is
+Each arrow is one rename. BATCH is NAME where that is free, else NAME.2, NAME.3, ...: also the run's name, and never given twice. What no path of a
+run should hold (bytes that are no text, line breaks, signs that a glob reads) is an underscore in both. A step is
 done, then said in the journal; each step may be done twice with the same end, so that a kill between the two repeats nothing. Everything under
 STATE is the watch's own, mode 0700: people are in it.
 """
@@ -30,6 +31,7 @@ from qqloan_cli.oversight.inbox.journal import Journal, State
 from qqloan_cli.oversight.inbox.unpack import unpacked
 
 _ROOM = 64 << 20  # with less disk than this left, whatever went wrong went wrong of it
+_LONGEST_NAME = 200  # a run has locks and unfinished siblings beside it, whose names are longer
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
@@ -70,9 +72,10 @@ class Batches:
 
     def take(self, drop: Drop) -> str:
         """Out of the inbox, under a name of its own. Raises OSError where that may not be done, and leaves it where it was."""
-        batch = self._free(drop.name)
+        name = _plain(drop.name)
+        batch = self._free(name)
         beside = drop.marker.name if drop.marker is not None and drop.marker.parent == self.inbox else None
-        self.journal.add(batch, "taking", name=drop.name, beside=beside, beside_ns=drop.marker.lstat().st_mtime_ns if beside else None)
+        self.journal.add(batch, "taking", name=name, beside=_plain(beside) if beside else None, beside_ns=drop.marker.lstat().st_mtime_ns if beside else None)
         try:
             (self.state / "working" / batch).mkdir(mode=0o700, exist_ok=True)
             os.rename(drop.path, self._dropped(batch))
@@ -140,10 +143,10 @@ class Batches:
     def _taken(self, batch: str) -> None:
         told = self.journal.batches[batch]
         if told["beside"]:
-            marker = self.inbox / told["beside"]
-            with contextlib.suppress(FileNotFoundError):
-                if marker.lstat().st_mtime_ns == told["beside_ns"]:  # or it is that of the next
-                    marker.unlink()
+            for marker in [path for path in self.inbox.iterdir() if _plain(path.name) == told["beside"]]:
+                with contextlib.suppress(FileNotFoundError):
+                    if marker.lstat().st_mtime_ns == told["beside_ns"]:  # or it is that of the next
+                        marker.unlink()
         self.journal.add(batch, "taken")
         self.events.note("batch-taken", f"{batch}: taken up")
 
@@ -193,6 +196,8 @@ class Batches:
             for path in paths:
                 told = path.lstat()
                 name = path.relative_to(files.parent).as_posix()
+                if not name.isprintable():
+                    raise InputError("batch-name-unreadable", "a file's name is no text in UTF-8", _plain(name), "Name it in UTF-8, without line breaks.")
                 if stat.S_ISDIR(told.st_mode):
                     os.listdir(path)
                     continue
@@ -257,6 +262,17 @@ class Batches:
         os.replace(place, self.state / "refused" / batch)
         self.journal.add(batch, "refused", **reason)
         self.events.note("batch-refused", f"{batch}: {error}")
+
+
+def _plain(name: str) -> str:
+    """A name that any path of a run may hold; of bytes that are no UTF-8 as GB18030 has them, if it does."""
+    if not name.isprintable():
+        with contextlib.suppress(UnicodeDecodeError):
+            name = os.fsencode(name).decode("gb18030")
+    name = "".join(sign if sign.isprintable() and sign not in "*?[]\\" else "_" for sign in name)
+    while len(name.encode()) > _LONGEST_NAME:
+        name = name[:-1]
+    return name
 
 
 def _in_words(event: str, told: dict) -> str:

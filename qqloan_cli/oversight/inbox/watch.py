@@ -132,9 +132,9 @@ class Watch:
         for drop in complete:
             try:
                 batch = self.batches.take(drop)
-            except OSError as error:  # not ours to move: it stays, and the next goes on
+            except Exception as error:  # not ours to move, or we are wrong about it: it stays, and the next goes on
                 failed = unexpected(error)
-                self._say(drop.name, (drop.signature, failed.what), "batch-not-taken", f"{drop.name}: {failed.what}")
+                self._say(drop.name, (drop.signature, failed.what), "batch-not-taken", f"{drop.name}: {failed}")
                 held[drop.name] = failed
                 continue
             held |= self._go_on([batch])
