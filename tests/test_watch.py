@@ -21,8 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT, call, done
+from qqloan_cli.engine.events import SILENT
+from qqloan_cli.errors import InputError
+from qqloan_cli.oversight.inbox import steps
+from qqloan_cli.oversight.inbox.batch import Asked, Batches
 from qqloan_cli.oversight.inbox.drops import Settling, day_of, drops
 from qqloan_cli.oversight.inbox.journal import Journal
+from qqloan_cli.oversight.inbox.steps import Wanted
+from qqloan_cli.oversight.inbox.watch import Watch
 
 DECIDED = ("2026-11-24", "loans 2026.11.28.zip", "放款_1__2026-12-01")  # of the inbox that `looked` looks at
 FILES = ("applicants.csv", "payroll.csv")
@@ -256,6 +262,48 @@ def test_what_fails_after_the_decision_is_not_decided_again(tmp_path):
     done("watch", *options(tmp_path), "--once")
     assert ends(tmp_path)["2026-11-25.2"] == "done"
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["2026-11-24", "2026-11-25"]
+
+
+def test_a_file_that_is_written_while_it_is_read_makes_no_run(tmp_path):
+    folder = drop(tmp_path / "inbox", "2026-11-24", rows=5)
+    wanted = Wanted(tmp_path / "runs", tmp_path / "sealed", tmp_path / "told.jsonl")
+    with pytest.raises(InputError, match="batch-changed"):
+        steps.run(wanted, "2026-11-24", folder, datetime.date(2026, 11, 24), frozenset({"what it was before"}), SILENT)
+    assert [path.name for path in (tmp_path / "runs").iterdir() if not path.name.endswith(".lock")] == []
+
+
+def test_what_the_watch_may_not_read_or_move_stops_nobody_else(tmp_path, monkeypatch):
+    batches = Batches(tmp_path / "inbox", tmp_path / "state", Asked(Wanted(tmp_path / "runs", tmp_path / "sealed", tmp_path / "told.jsonl")), SILENT)
+    for name in ("2026-11-24", "2026-11-25"):
+        drop(batches.inbox, name)
+    first, second = drops(batches.inbox)
+
+    def forbidden(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("qqloan_cli.oversight.inbox.batch.sha256", forbidden)
+        batches.go(batches.take(first))
+    assert json.loads((batches.state / "refused" / "2026-11-24" / "reason.json").read_text())["ref"] == "batch-unreadable"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.rename", forbidden)
+        held, _ = Watch(batches, Settling(None), SILENT).look()
+    assert list(held) == ["2026-11-25"] and second.path.is_dir() and not (batches.state / "working" / "2026-11-25").exists()
+    assert Batches(batches.inbox, batches.state, batches.asked, SILENT).recover() == []  # and it may have that name later
+
+
+def test_a_configuration_that_cannot_be_right_sets_no_batch_aside(tmp_path):
+    config = shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (config / "limit.toml").write_text("nonsense = 1\n")
+    folder = drop(tmp_path / "inbox", "2026-11-24")
+    result = call("watch", *options(tmp_path), "--once", "--config", config)
+    assert result.code == 2 and "config-wrong" in result.err and folder.is_dir()
+
+
+def test_the_watch_itself_loads_nothing_heavy():
+    """It stays for months, and forks: what a step needs is loaded in the step's own process."""
+    script = "import sys, qqloan_cli.commands.watch, qqloan_cli.oversight.night, qqloan_cli.oversight.inbox.watch\nprint(sorted({'duckdb', 'pyarrow', 'numpy', 'pandas', 'pydantic'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True).stdout.strip() == "[]"
 
 
 def survives(at: Path, seed: int, kills: int) -> None:

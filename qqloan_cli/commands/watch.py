@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -132,4 +133,4 @@ def page(runs: list[Path], book: Path | None, config: Path, to: Path) -> None:
     from qqloan_cli.servicing.book import Book as Loans
 
     with Sight([Run.open(run) for run in runs], Loans.open(book) if book else None, threads=2) as sight:
-        write_text(to, nightly_page.html(nightly(sight, config), "en"))
+        write_text(to, nightly_page.html(nightly(sight, config), "zh" if os.environ.get("QQLOAN_LANG") == "zh" else "en"))

@@ -16,7 +16,7 @@ from typing import Iterator, NamedTuple
 
 from qqloan_cli.engine.files import only_writer
 from qqloan_cli.engine.workers import Apart
-from qqloan_cli.errors import LockedError, QqloanError, UsageError, unexpected
+from qqloan_cli.errors import ConfigError, LockedError, QqloanError, UsageError, unexpected
 from qqloan_cli.oversight.inbox import refusals
 from qqloan_cli.oversight.inbox.batch import Asked, Batches, Held
 from qqloan_cli.oversight.inbox.drops import Drop, Settling, drops
@@ -38,15 +38,27 @@ class Ended(NamedTuple):
 @contextlib.contextmanager
 def watching(inbox: Path, state: Path, asked: Asked, settle: float | None, events) -> Iterator["Watch"]:
     """Raises LockedError where another watch has this inbox or this state, UsageError where batches could not be moved between them by a
-    rename."""
+    rename, ConfigError where the configuration cannot be right: every batch would be set aside by it."""
     if not inbox.is_dir():
         raise UsageError("inbox-not-found", "no such folder", str(inbox), "Make it, and let the lender write into it.")
     if state.resolve().is_relative_to(inbox.resolve()):
         raise UsageError("state-in-inbox", "what the watch keeps may not lie in the inbox", str(state), "Choose another --state on the same disk.")
+    if asked.wanted.policies is None:
+        with Apart(_wrong_with, asked.wanted.config) as there:
+            wrong = there.result()
+        if wrong:
+            raise ConfigError("config-wrong", f"{wrong[0]['what']}: {wrong[0]['says']}", "", "qqloan config check says all that is.")
     with _alone(inbox, state, events):
         batches = Batches(inbox, state, asked, events)
         _may_rename(inbox, state)
         yield Watch(batches, Settling(settle), events)
+
+
+def _wrong_with(config: Path | None) -> list[dict]:
+    from qqloan_cli.policy.check import check
+    from qqloan_cli.policy.home import config_dir
+
+    return [row for row in check(config_dir(config)) if not row["ok"]]
 
 
 @contextlib.contextmanager
