@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qqloan_cli.errors import InputError
-from qqloan_cli.oversight.figures import ASKED
+from qqloan_cli.oversight.watched import ASKED
 from qqloan_cli.oversight.judge import Figure
 from qqloan_cli.oversight.sight import Sight
 from qqloan_cli.policy.monitor import Monitoring

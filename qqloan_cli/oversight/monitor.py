@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.session import connect
-from qqloan_cli.oversight import figures, matured, sequential
+from qqloan_cli.oversight import matured, sequential, watched
 from qqloan_cli.oversight.judge import Figure, judge
 from qqloan_cli.oversight.people import of_people
 from qqloan_cli.oversight.sight import Sight
@@ -50,21 +50,23 @@ class Looked(NamedTuple):
 def look(sight: Sight, policy: Monitoring, outcomes: Path | None = None, archive: Path | None = None) -> Looked:
     """``outcomes``: a file with application_id or applicant_id, bad, and perhaps observed_at. ``archive``: where people's decisions (qqloan
     review) are chained to the runs. What is not in sight is not judged."""
+    if sight.book is not None:
+        sight.work_out("state", "panel")
     found: list[Figure] = []
     asked = set(policy.measure) - {*OF_A_BOOK, *_OF_OUTCOMES, *_OF_PEOPLE, "sequential"}
     held: list[tuple[str, str | None, np.ndarray, float]] = []
     if sight.runs:
-        nights, (pd, approved) = figures.asked(sight, "nights"), figures.pds(sight)
-        found += figures.with_loss_to_come(figures.of_nights(nights, sight, policy), sight, pd, approved)
-        found += figures.of_decisions(sight) + figures.of_feeds(sight)
+        nights, (pd, approved) = watched.asked(sight, "nights"), watched.pds(sight)
+        found += watched.with_loss_to_come(watched.of_nights(nights, sight, policy), sight, pd, approved)
+        found += watched.of_decisions(sight) + watched.of_feeds(sight)
         if len(pd):
-            found += figures.of_model(sight, policy, pd, approved)
+            found += watched.of_model(sight, policy, pd, approved)
         held += _series(nights)
     else:
         asked = set()
     if sight.book is not None:
         asked |= set(OF_A_BOOK)
-        found += figures.of_book(sight) + figures.of_first_payments(sight, policy)
+        found += watched.of_book(sight) + watched.of_first_payments(sight, policy)
     known = {}
     if outcomes is not None:
         known["outcomes"] = matured.of_file(sight, outcomes)

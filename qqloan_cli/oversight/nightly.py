@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from qqloan_cli.oversight import figures, reserve
+from qqloan_cli.oversight.monitor import look
 from qqloan_cli.oversight.sight import Sight
+from qqloan_cli.policy.monitor import load_monitoring
 from qqloan_cli.policy.reasons import load_reasons
 
 
@@ -15,7 +17,8 @@ def nightly(sight: Sight, config: Path) -> dict:
     if sight.book is not None:
         sight.work_out("state", "panel")
         reserve.work_out(sight, config)
-    alerts, measures, rules = [], [], []
+    looked, rules = look(sight, load_monitoring(config)), []
+    alerts, measures = sorted(looked.alerts.to_pylist(), key=lambda alert: alert["severity"] != "red"), looked.measures.to_pylist()
     taken, left_out = [], []
     for name, section in figures.FIGURES.items():
         lacks = figures.lacking(sight, name)

@@ -20,7 +20,6 @@ from qqloan_cli.scoring import expected
 from qqloan_cli.scoring.measures import psi
 
 ASKED = Path(__file__).with_name("asked")
-FEEDS = ("payroll", "provident_fund", "bank_statements", "credit_accounts", "credit_inquiries", "wealth", "social_activity", "social_edges")
 
 
 def asked(sight: Sight, name: str) -> list[dict]:
