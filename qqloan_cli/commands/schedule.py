@@ -13,7 +13,7 @@ from qqloan_cli.commands.options import Config, MaxQuarantine, Policies, Sign, S
 from qqloan_cli.commands.watch import AsOf, Book, Discard, EncryptTo, History, InboxArgument, Journal, MarkerOnly, Pages, Runs, Settle, Sinks, State, To
 from qqloan_cli.errors import UsageError
 
-_OF_A_JOB = ("QQLOAN_KEY_FILE", "QQLOAN_AGE_IDENTITY", "QQLOAN_MEMORY_MB", "QQLOAN_WORKERS", "QQLOAN_LANG")  # secrets themselves never
+_OF_A_JOB = ("QQLOAN_KEY_FILE", "QQLOAN_MEMORY_MB", "QQLOAN_WORKERS", "QQLOAN_LANG")  # of the environment that it is printed in; no secrets
 
 
 def schedule(
@@ -93,7 +93,7 @@ def schedule(
         program=_program(), night=["night", *([] if as_it_happens else [str(here), *inputs]), *both, *of_night], watch=["watch", str(here), *inputs, *both] if as_it_happens else None,
         time=time, zone=time_zone, user=user, mail=mail, log=(log or runs.absolute().with_name("qqloan.log")).absolute(), lock=kept.with_name(f".{kept.name}.night"), workdir=Path.cwd(),
         writes=[(here, kept.parent), *((path,) for path in {runs.absolute(), to.absolute().parent, told.parent, *([book.absolute().parent] if book else []), *([report.absolute()] if report else [])})],
-        environment={name: os.path.abspath(value) if Path(value).exists() else value for name in _OF_A_JOB if (value := os.environ.get(name))},
+        environment={name: os.path.abspath(value) if name == "QQLOAN_KEY_FILE" else value for name in _OF_A_JOB if (value := os.environ.get(name))},
         talks=any(one.kind in ("smtp", "webhook") for one in sinks),
     )
     files = printed(plan, kind)
