@@ -294,6 +294,17 @@ def test_what_the_watch_may_not_read_or_move_stops_nobody_else(tmp_path, monkeyp
     assert Batches(batches.inbox, batches.state, batches.asked, SILENT).recover() == []  # and it may have that name later
 
 
+def test_an_upload_that_never_ends_is_not_waited_for_for_ever(tmp_path):
+    batches = Batches(tmp_path / "inbox", tmp_path / "state", Asked(Wanted(tmp_path / "runs", tmp_path / "sealed", tmp_path / "told.jsonl")), SILENT)
+    (drop(batches.inbox, "2026-11-24") / "wealth.csv.filepart").write_text("half")
+    settling = Settling(0.1)
+    assert settling.look(drops(batches.inbox))[0] == []
+    time.sleep(0.15)
+    [complete], _ = settling.look(drops(batches.inbox))
+    batches.go(batches.take(complete))
+    assert json.loads((batches.state / "refused" / "2026-11-24" / "reason.json").read_text())["ref"] == "batch-unfinished"
+
+
 def test_a_configuration_that_cannot_be_right_sets_no_batch_aside(tmp_path):
     config = shutil.copytree(ROOT / "configs", tmp_path / "configs")
     (config / "limit.toml").write_text("nonsense = 1\n")
