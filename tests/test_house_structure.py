@@ -35,6 +35,7 @@ MAY = {
     "servicing": {"errors", "contracts", "engine", "policy", "loans", "intake"},
     "oversight": {"errors", "contracts", "engine", "policy", "loans", "scoring", "servicing", "archive", "chain", "making", "asking", "intake"},
     "reports": {"errors", "contracts", "engine", "policy"},
+    "notebook": {"errors", "contracts", "engine", "oversight", "servicing", "reports"},
     "commands": {"errors", "app", "chain", "making", "asking", "archive", "servicing", "oversight", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
     "process": set(),
     "app": {"errors", "process", "reports", "commands"},
