@@ -17,6 +17,7 @@ def explain(
     what_if: Annotated[Optional[list[str]], typer.Option("--what-if", metavar="NAME=VALUE", help="Decide it anew with this changed, e.g. monthly_income=30000; several times for several changes.", show_default=False)] = None,
     how_to_approve: Annotated[bool, typer.Option("--how-to-approve", help="The smallest changes, of what an applicant can change, after which it would be approved.")] = False,
     run_id: Annotated[Optional[str], typer.Option("--run-id", metavar="RUN_ID", help="Of an archive: which sealed run. Its reasons are told in the words that were in force then.", show_default=False)] = None,
+    to: Annotated[Optional[Path], typer.Option("--to", metavar="FILE", help="Write it as one page for a credit committee, with charts: case.html.", show_default=False)] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")] = "en",
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
 ) -> int:
@@ -28,7 +29,7 @@ def explain(
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
     formats.known(format)
     if run_id is None:
-        return _explained(Run.open(run), application, what_if or [], how_to_approve, lang, format)
+        return _explained(Run.open(run), application, what_if or [], how_to_approve, lang, format, to)
     import tempfile
 
     from qqloan_cli.archive.layout import Archive
@@ -39,7 +40,7 @@ def explain(
         entry = store.find(run_id)
         stands = opened(store, entry, application, Path(scratch))
         _say_if_erased(store, entry, stands, application, bool(what_if or how_to_approve))
-        return _explained(stands, application, what_if or [], how_to_approve, lang, format)
+        return _explained(stands, application, what_if or [], how_to_approve, lang, format, to, [event.event for event in store.events(entry.name, "review") if event.event["application_id"] == application])
 
 
 def _say_if_erased(store, entry, stands, application: str, asks: bool) -> None:
@@ -57,7 +58,7 @@ def _say_if_erased(store, entry, stands, application: str, asks: bool) -> None:
             console.current().note("applicant-erased", f"the raw data was erased on {gone.event['at'][:10]} (entry {gone.sequence}); what was worked out of it is shown")
 
 
-def _explained(stands, application: str, what_if: list[str], how_to_approve: bool, lang: str, format: str) -> int:
+def _explained(stands, application: str, what_if: list[str], how_to_approve: bool, lang: str, format: str, to: Path | None = None, said: list[dict] = []) -> int:
     from qqloan_cli.engine.dossier import dossier
     from qqloan_cli.engine.run import bucket_of
     from qqloan_cli.policy.products import load_products
@@ -75,6 +76,14 @@ def _explained(stands, application: str, what_if: list[str], how_to_approve: boo
         bucket = bucket_of(found["limit"][0]["applicant_id"], stands.buckets)
         found["offers"] = offers_of(stands, application, bucket)
         found["cost_table"] = cost_table_of(stands, application, bucket, found["offers"])
+    if to is not None:
+        from qqloan_cli.asking.ring import ring
+        from qqloan_cli.engine.files import write_text
+        from qqloan_cli.reports import case_page, console
+
+        write_text(to, case_page.html(found, reasons, lang, load_products(stands.config_dir), ring(stands, application), said))
+        console.current().say(f"{to} has the case")
+        return 0
     if format == "json":
         print(json.dumps(formats.plain(report.document(found, reasons, lang)), ensure_ascii=False, indent=1))
     else:

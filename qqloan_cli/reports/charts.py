@@ -29,7 +29,7 @@ class Drawer:
 
         self._large = {"labelExpr": _IN_WAN if lang == "zh" else _IN_MILLIONS}
 
-        self._convert = vl_convert.vegalite_to_svg
+        self._convert, self._convert_whole = vl_convert.vegalite_to_svg, vl_convert.vega_to_svg
         self._drawn = 0
 
     def svg(self, title: str, spec: dict) -> str:
@@ -38,7 +38,7 @@ class Drawer:
         self._drawn += 1
         return _for_a_page(drawn, title, f"g{self._drawn}")
 
-    def _axis(self, format: str) -> dict:
+    def axis(self, format: str) -> dict:
         """Of quantities: large ones as they are said in the language."""
         return {"tickCount": 5, **({"format": format} if format not in (COUNT, YUAN) else self._large)}
 
@@ -48,14 +48,14 @@ class Drawer:
             along = {"field": x, "type": "temporal", "axis": {"format": "%Y-%m-%d", "labelAngle": -30, "tickCount": 6}}
         else:
             along = {"field": x, "type": "quantitative", "axis": {"format": across, "tickCount": 5} if across else {"format": "d", "tickMinStep": 1}}
-        spec = _spec(rows, {"type": "line", "point": {"size": 22, "filled": True}, "strokeWidth": 2}, along, {"field": y, "type": "quantitative", "axis": self._axis(format)}, x, y, names)
+        spec = _spec(rows, {"type": "line", "point": {"size": 22, "filled": True}, "strokeWidth": 2}, along, {"field": y, "type": "quantitative", "axis": self.axis(format)}, x, y, names)
         return self.svg(title, _in_series(spec, rows, series, names, order))
 
     def bars(self, title: str, rows: Sequence[dict], x: str, y: str, series: str | None = None, names: dict[str, str] | None = None, format: str = COUNT, order: Sequence[str] = (), lying: bool = False, stack: bool = True) -> str:
         """Bars in the rows' order; ``lying`` with long names, ``series`` stacked or side by side."""
         kinds = list(dict.fromkeys(row[x] for row in rows))
         of = {"field": x, "type": "nominal", "sort": kinds, "axis": {"labelLimit": 210, "labelAngle": 0 if lying or len(kinds) <= 8 and max(len(str(kind)) for kind in kinds) < 9 else -35}}
-        size = {"field": y, "type": "quantitative", "axis": self._axis(format)}
+        size = {"field": y, "type": "quantitative", "axis": self.axis(format)}
         if series and not stack:
             size["stack"] = None
         spec = _spec(rows, {"type": "bar", "cornerRadiusEnd": 2}, size if lying else of, of if lying else size, y if lying else x, x if lying else y, names)
@@ -84,6 +84,30 @@ class Drawer:
             ],
         }
         return self.svg(title, spec)
+
+    def network(self, title: str, points: Sequence[dict], lines: Sequence[dict]) -> str:
+        """Points (id, label, shape, size, colour) and the lines between them (source, target), laid out by forces that always fall into
+        the same place."""
+        wide, high = 640, 120 + 14 * len(points)
+        high = max(240, min(high, 520))
+        place = {point["id"]: number for number, point in enumerate(points)}
+        spec = {
+            "$schema": "https://vega.github.io/schema/vega/v5.json", "width": wide, "height": high, "padding": 28, "background": None, "autosize": "none",
+            "data": [{"name": "points", "values": list(points)}, {"name": "lines", "values": [{"source": place[line["source"]], "target": place[line["target"]]} for line in lines]}],
+            "marks": [
+                {"name": "nodes", "type": "symbol", "zindex": 1, "from": {"data": "points"}, "encode": {"enter": {
+                    "shape": {"field": "shape"}, "size": {"field": "size"}, "fill": {"field": "colour"}, "stroke": {"value": "var(--paper)"}, "strokeWidth": {"value": 1.5}, "middle_x": {"value": wide / 2}, "middle_y": {"value": high / 2}}},
+                 "transform": [{"type": "force", "iterations": 400, "static": True, "signal": "force", "forces": [
+                     {"force": "center", "x": wide / 2, "y": high / 2}, {"force": "collide", "radius": 26}, {"force": "nbody", "strength": -160}, {"force": "link", "links": "lines", "distance": 60},
+                     {"force": "y", "y": "middle_y", "strength": 0.12}, {"force": "x", "x": "middle_x", "strength": 0.04}]}]},
+                {"type": "path", "from": {"data": "lines"}, "interactive": False, "encode": {"update": {"stroke": {"value": _SOFT}, "strokeOpacity": {"value": 0.6}}},
+                 "transform": [{"type": "linkpath", "require": {"signal": "force"}, "shape": "line", "sourceX": "datum.source.x", "sourceY": "datum.source.y", "targetX": "datum.target.x", "targetY": "datum.target.y"}]},
+                {"type": "text", "zindex": 2, "from": {"data": "nodes"}, "encode": {"enter": {
+                    "text": {"field": "datum.label"}, "x": {"field": "x"}, "y": {"field": "y", "offset": 20}, "align": {"value": "center"}, "fontSize": {"value": 11}, "fill": {"value": _INK}, "font": {"value": "sans-serif"}}}},
+            ],
+        }
+        self._drawn += 1
+        return _for_a_page(self._convert_whole(spec, allowed_base_urls=[]), title, f"g{self._drawn}")
 
 
 def _spec(rows: Sequence[dict], mark: dict, x: dict, y: dict, x_name: str, y_name: str, names: dict[str, str] | None) -> dict:
