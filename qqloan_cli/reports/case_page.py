@@ -88,7 +88,7 @@ class _Sheet(explain.Page):
     def table(self, names: list[str], rows: list[list], numeric: tuple[int, ...] = ()) -> None:
         cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
         self._tables += 1
-        self._blocks.append(page.table([self.w(name) for name in names], cells, f"{self._title} ({self._tables})", self.lang, [place in numeric for place in range(len(names))]))
+        self._blocks.append(page.table([self.w(name) for name in names], cells, f"{self._title} ({self._tables})", self.lang, [place in numeric for place in range(len(names))], most=len(cells)))
 
     def html(self) -> str:
         return "".join(self._blocks)
@@ -148,7 +148,7 @@ def _ring(case: _Case, drawer: Drawer, ring: dict) -> str:
         [str(one["no"]), one["application_id"] + (f" ({case.w('this one')})" if one["steps"] == 0 else ""), str(one["steps"]), "-" if one["decision"] is None else word(one["decision"], case.lang), one["grade"] or "-", str(one["days_before"]), ", ".join(shares.get(one["no"], []))]
         for one in ring["members"]
     ]
-    table = page.table(["", *(case.w(name) for name in ("application", "steps", "decided", "grade", "days before", "shares"))], rows, case.w("ring"), case.lang, [True, False, True, False, False, True, False])
+    table = page.table([word("no", case.lang), *(case.w(name) for name in ("application", "steps", "decided", "grade", "days before", "shares"))], rows, case.w("drawn all"), case.lang, [True, False, True, False, False, True, False])
     title = case.w("drawn").format(ring["left_out"]) if ring["left_out"] else case.w("drawn all")
     return page.figure("ring-drawn", title, "", drawer.network(title, _points(case, ring, names), [{"source": f"m{tie['member']}", "target": f"k{tie['key']}"} for tie in ring["ties"]]), table, {}, case.lang)
 

@@ -60,21 +60,22 @@ def figure(name: str, title: str, note: str, chart: str, rows: str, sql: dict[st
     )
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[str]], title: str, lang: str, numeric: Sequence[bool] = (), marks: Sequence[str | None] = ()) -> str:
-    """Cells are text already; ``marks``: green, amber, red or None for each row. A wide one scrolls, by the keyboard too."""
+def table(names: Sequence[str], rows: Sequence[Sequence[str]], title: str, lang: str, numeric: Sequence[bool] = (), marks: Sequence[str | None] = (), most: int = _MOST_ROWS) -> str:
+    """Cells are text already; ``marks``: green, amber, red or None for each row; of more rows than ``most`` the first. A wide one scrolls,
+    by the keyboard too."""
     if not rows:
         return f"<p>{word('nothing', lang)}</p>"
     of = list(numeric) or [False] * len(names)
     head = "".join(f'<th scope="col"{" class=n" if number else ""}>{escape(name)}</th>' for name, number in zip(names, of))
     lines = []
-    for place, row in enumerate(rows[:_MOST_ROWS]):
+    for place, row in enumerate(rows[:most]):
         mark = marks[place] if marks else None
         cells = "".join(
             f'<th scope="row">{chip(mark, lang) if mark else ""}{escape(cell)}</th>' if column == 0 else f'<td{" class=n" if of[column] else ""}>{escape(cell)}</td>'
             for column, cell in enumerate(row)
         )
         lines.append(f"<tr{f' class={mark}' if mark else ''}>{cells}</tr>")
-    more = f"<p>{word('more', lang).format(len(rows) - _MOST_ROWS)}</p>" if len(rows) > _MOST_ROWS else ""
+    more = f"<p>{word('more', lang).format(len(rows) - most)}</p>" if len(rows) > most else ""
     return f'<div class="wide" role="region" tabindex="0" aria-label="{escape(title)}"><table><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>{more}'
 
 
