@@ -32,7 +32,7 @@ MAY = {
     "chain": {"errors", "engine", "stages", "links", "asking"},
     "archive": {"errors", "contracts", "engine", "policy", "chain"},
     "servicing": {"errors", "contracts", "engine", "policy", "loans", "intake"},
-    "oversight": {"errors", "contracts", "engine", "policy", "loans", "scoring", "servicing", "archive", "chain", "asking", "intake"},
+    "oversight": {"errors", "contracts", "engine", "policy", "loans", "funding", "scoring", "servicing", "archive", "chain", "asking", "intake"},
     "reports": {"errors", "contracts", "engine", "policy"},
     "commands": {"errors", "app", "chain", "asking", "archive", "servicing", "oversight", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},
     "process": set(),

@@ -1,14 +1,15 @@
-"""qqloan source: what a mapping would make of a lender's files, a first mapping for files that none knows, and the list of them."""
+"""qqloan source: what a mapping would make of a lender's files, a first mapping for files that none knows, the list of them; and what each
+source of data is worth."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, List, Optional
 
 import typer
 
 from qqloan_cli.app import group
-from qqloan_cli.commands.options import Config, Source
+from qqloan_cli.commands.options import Config, RunArgument, Source, Workers, as_workers
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="A lender's file, or all of them: files, folders, globs.", show_default=False)]
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
@@ -49,4 +50,32 @@ def list(config: Config = None, format: Format = "table") -> int:
     return 0
 
 
-app = group("source", "Check or draft a mapping of a lender's files.", check, draft, list)
+def worth(
+    run: RunArgument,
+    source: Annotated[Optional[List[str]], typer.Option("--source", metavar="NAME", help="Of configs/worth.toml; several times for several (default: every one, and all together).", show_default=False)] = None,
+    outcomes: Annotated[Optional[Path], typer.Option("--outcomes", metavar="FILE", help="application_id, bad: how well pd ranks with each source and without.", show_default=False)] = None,
+    sample: Annotated[Optional[int], typer.Option("--sample", metavar="N", help="So many applicants of the run, by a hash: figures get intervals.", show_default=False)] = None,
+    changes: Annotated[Optional[Path], typer.Option("--changes", metavar="FILE", help="Write what each source moved, application by application: .parquet, .csv, .jsonl, .json or .xlsx.", show_default=False)] = None,
+    config: Config = None,
+    workers: Workers = None,
+    format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",
+) -> int:
+    """What each source of data is worth: its cost, and the decisions, loss and margin that it moves, measured by leaving it out."""
+    from qqloan_cli.engine.run import Run
+    from qqloan_cli.oversight.worth import worth as measured
+    from qqloan_cli.policy.home import config_dir
+    from qqloan_cli.reports import console, formats, worth as report
+
+    formats.known(format, formats.FORMATS)
+    said = console.current()
+    found = measured(Run.open(run), config_dir(config), source or [], outcomes, sample, as_workers(workers), said)
+    said.close()
+    for ref, text in found.notes:
+        said.note(ref, text)
+    if changes:
+        formats.write(found.changes, changes)
+    report.show(found.table, found.told, format)
+    return 0
+
+
+app = group("source", "Mappings of a lender's files, and what each source of data is worth.", check, draft, list, worth)

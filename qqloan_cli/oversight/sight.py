@@ -87,6 +87,11 @@ class Sight:
         return sorted({run.as_of for run in self.runs}, reverse=True)
 
     @property
+    def begins_processes(self) -> bool:
+        """Whether processes may still be forked: not once the database works with threads of its own."""
+        return self._con is None or self._threads == 1
+
+    @property
     def panel_files(self) -> list[Path]:
         """Where ``panel`` was worked out to."""
         return sorted((self._scratch / "panel").glob("*.parquet")) if self._scratch else []
@@ -95,11 +100,9 @@ class Sight:
         """Whether there is anything to look at under this name."""
         if table in OF_RUNS:
             return any(run.whole(table) for run in self.runs)
-        if table in OF_BOOK:
+        if table in OF_BOOK or table in WORKED_OUT:
             return self.book is not None
-        if table in WORKED_OUT:
-            return self.book is not None
-        return table in self._small
+        return table in self._small or table in self._bound
 
     @property
     def tables(self) -> list[str]:
@@ -126,6 +129,12 @@ class Sight:
         self._small[name] = table
         if self._con is not None:
             self._con.register(name, table)
+
+    def see(self, name: str, question: str) -> None:
+        """The answer to a SELECT under a name of its own, for others to read again and again."""
+        self.bind(*self.asked_of(question))
+        self.con.execute(f"CREATE TEMP TABLE {quoted(name)} AS {question}")
+        self._bound.add(name)
 
     def work_out(self, *tables: str) -> None:
         """Makes those of WORKED_OUT that are not made yet, by as many processes as there are workers: what needs them is best asked first."""

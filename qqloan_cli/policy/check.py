@@ -14,6 +14,7 @@ from qqloan_cli.policy.funding import Funding, load_funding
 from qqloan_cli.policy.income import load_income
 from qqloan_cli.policy.limits import load_limits
 from qqloan_cli.policy.lines import LineRules, load_line_policy
+from qqloan_cli.policy.notices import load_letters
 from qqloan_cli.policy.price import load_price
 from qqloan_cli.policy.products import load_lender, load_products
 from qqloan_cli.policy.reasons import load_reasons
@@ -27,13 +28,14 @@ from qqloan_cli.policy.servicing import Compensation, load_servicing
 from qqloan_cli.policy.social import load_social
 from qqloan_cli.policy.tax import load_tax
 from qqloan_cli.policy.verify import load_verify
+from qqloan_cli.policy.worth import load_worth
 
 LOADERS: tuple[tuple[str, Callable], ...] = (
     ("products.toml", load_products), ("lender.toml", load_lender), ("verify.toml", load_verify), ("income.toml", load_income),
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
     ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("reserve.toml", load_reserve),
-    ("collections.toml", load_collections), ("lines.toml", load_line_policy), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("collections.toml", load_collections), ("lines.toml", load_line_policy), ("notices/", load_letters), ("worth.toml", load_worth), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -112,6 +113,17 @@ class Products(Strict):
     products: Annotated[dict[str, Product], Field(min_length=1)]
 
 
+class Figures(Strict):
+    """Figures of the lender itself that rules are held against, as they stood ``on`` a day: yuan; ``area``: prefixes of the region codes in
+    which it may lend. An absent one is not known, and what hangs on it is not judged."""
+
+    on: datetime.date
+    source: Annotated[str, Field(min_length=1)]
+    net_assets: Yuan | None = None
+    total_loans: Yuan | None = None
+    area: list[str] | None = None
+
+
 class Lender(Strict):
     """``legal_cost``: the figure of the all-in annual cost that each licence's law looks at."""
 
@@ -122,6 +134,7 @@ class Lender(Strict):
     purposes_refused: list[str]
     adopt_reports: list[str] = []
     legal_cost: dict[Licence, Literal["nominal", "effective"]]
+    figures: Figures | None = None
 
     @model_validator(mode="after")
     def _knows_its_law(self) -> "Lender":

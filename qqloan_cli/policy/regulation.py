@@ -22,8 +22,14 @@ Contact = Literal[
     "contact_from", "contact_until", "calls_connected_max", "tries_unanswered_max", "third_party_ground", "third_party_failures", "third_party_stop", "third_party_silence",
     "visit_agents_min", "records_keep",
 ]
-Topic = Literal[Underwriting, Contact]
-UNDERWRITING, CONTACT = get_args(Underwriting), get_args(Contact)
+Overseen = Literal[
+    "late_cost_cap", "cost_shown", "no_prededuct", "minor_ban", "purpose_ban", "consent_before", "consent_scope", "decision_reasons", "review_on_request", "adverse_notice",
+    "marketing", "partner_share_min", "partner_concentration_max", "joint_total_max", "region_only", "leverage_max", "borrower_share_max", "enhanced_share_max",
+    "retention_min", "retention_shortest",
+]
+Topic = Literal[Underwriting, Contact, Overseen]
+UNDERWRITING, CONTACT, OVERSEEN = get_args(Underwriting), get_args(Contact), get_args(Overseen)
+_SHARES = ("price_cap", "late_cost_cap", "partner_share_min", "partner_concentration_max", "joint_total_max", "borrower_share_max", "enhanced_share_max")
 Certainty = Literal["H", "M", "L"]
 OPEN = datetime.date(9999, 12, 31)
 DAY = datetime.timedelta(1)
@@ -58,9 +64,9 @@ class Lpr(Strict):
 
 
 class Regulation(Strict):
-    """``value`` by topic: price_cap a share a year, amounts yuan, term_max and records_keep months, contact_from and contact_until hours of
-    the day, counts; 1 where a ban or a duty stands. ``from``/``to`` are inclusive. ``standard`` is a recommended one, ``self_regulation``
-    an association's: neither is law."""
+    """``value`` by topic: caps on cost a share a year, other shares as shares, amounts yuan, terms and what is kept months, contact_from and
+    contact_until hours of the day, counts and multiples; 1 where a ban or a duty stands, of what ``among`` lists where it does.
+    ``from``/``to`` are inclusive. ``standard`` is a recommended one, ``self_regulation`` an association's: neither is law."""
 
     id: str
     topic: Topic
@@ -69,6 +75,7 @@ class Regulation(Strict):
     licence: Annotated[list[Licence | Literal["private"]], Field(min_length=1)]
     product_kind: Literal["consumption", "business"] | None = None
     method: list[Method] | None = None
+    among: list[str] = []
     from_: Annotated[datetime.date, Field(alias="from")]
     to: datetime.date = OPEN
     kind: Literal["law", "guidance", "standard", "self_regulation", "report"]
@@ -118,13 +125,15 @@ class Rulebook:
         rows = []
         for rule in self.rules:
             if rule.binds(lender) and rule.topic in UNDERWRITING:
-                for start, end, value in self._values(rule):
-                    for method in rule.method or [None]:
-                        rows.append({
-                            "id": rule.id, "topic": rule.topic, "product_kind": rule.product_kind, "method": method,
-                            "from_date": start, "to_date": end, "value": value,
-                        })
+                rows += self.periods_of(rule)
         return rows
+
+    def periods_of(self, rule: Regulation) -> list[dict]:
+        """The same of one rule, whether it binds or not."""
+        return [
+            {"id": rule.id, "topic": rule.topic, "product_kind": rule.product_kind, "method": method, "from_date": start, "to_date": end, "value": value}
+            for start, end, value in self._values(rule) for method in rule.method or [None]
+        ]
 
     def _values(self, rule: Regulation) -> list[tuple[datetime.date, datetime.date, int]]:
         if rule.value is not None:
@@ -153,7 +162,7 @@ class Rulebook:
 
 
 def _whole(topic: Topic, value: Decimal) -> int:
-    if topic == "price_cap":
+    if topic in _SHARES:
         return ppm(value)
     return int(value * 100) if topic in ("amount_max", "self_payment_max") else int(value)
 
@@ -171,3 +180,8 @@ def load_regulation(config_dir: Path) -> Rulebook:
                 raise ConfigError("regulation-twice", f"{rule.id} stands twice", str(path), "Keep one, or give the later one another id and the earlier one an end.")
             rules[rule.id] = rule
     return Rulebook(list(rules.values()), lpr)
+
+
+def load_rule_file(path: Path) -> list[Regulation]:
+    """The [[rule]]s of a file of its own, such as one of rules to come. Raises ConfigError."""
+    return load(path, _File).rule
