@@ -8,11 +8,12 @@ from qqloan_cli.contracts.model import Contract
 _RULE = C("rule", "VARCHAR", "the rule, by its id")
 _SCOPE = C("scope", "VARCHAR", "approvals: of the runs; contracts: of the book, an application's tranches together")
 _OVER = (
-    C("over", "BIGINT", "of them cost more than the rule would allow"),
+    C("over", "BIGINT", "of them cost more than the rule would allow, or would break it otherwise"),
     C("over_amount_fen", "BIGINT", "their amounts", "fen"),
     C("over_share", "DOUBLE", "their share of the amount", "share"),
 )
 _YEAR = "in the first twelve months of those over the cap"
+_OTHER = "a rule about something else than price"
 _LOST = "no longer worth lending: a margin below zero that was not before, or over the cap even at the lowest rate (price.toml, cut.floor)"
 
 IMPACT = Contract(
@@ -24,7 +25,7 @@ IMPACT = Contract(
         C("whose", "VARCHAR", "which product, grade or term in months; all of them"),
         C("looked_at", "BIGINT", "approvals or contracts that the rule is about"),
         C("amount_fen", "BIGINT", "their amounts as approved, or as drawn", "fen"),
-        C("outstanding_fen", "BIGINT", "principal that is still owed", "fen", "approvals"),
+        C("outstanding_fen", "BIGINT", "principal that is still owed", "fen", "approvals, or a rule about something else than price"),
         *_OVER,
         C("over_outstanding_fen", "BIGINT", "principal that those over the cap still owe", "fen", "approvals"),
         C("cost_mean", "DOUBLE", "all-in annual cost of those over the cap, by amount", "share a year", "none is"),
@@ -48,11 +49,11 @@ IMPACT_MONTHS = Contract(
     (
         _RULE,
         _SCOPE,
-        C("month", "DATE", "first day of the month of application, or of the first drawdown", "date"),
+        C("month", "DATE", "first day of the month of application, or of the first drawdown", "date", "not known"),
         C("looked_at", "BIGINT", "approvals or contracts that the rule is about"),
         C("amount_fen", "BIGINT", "their amounts", "fen"),
         *_OVER,
-        C("cap", "DOUBLE", "the highest cap that they were held against", "share a year"),
+        C("cap", "DOUBLE", "the highest cap that they were held against", "share a year", _OTHER),
         C("forgone_fen", "BIGINT", f"interest forgone {_YEAR}", "fen"),
     ),
 )
@@ -63,24 +64,24 @@ IMPACT_CONTRACTS = Contract(
         _RULE,
         _SCOPE,
         C("run_id", "VARCHAR", "the run that decided it"),
-        C("application_id", "VARCHAR", "the application"),
-        C("written_on", "DATE", "day of application, or of the first drawdown", "date"),
-        C("product", "VARCHAR", "product"),
-        C("grade", "VARCHAR", "A to G", null="not known"),
-        C("term_months", "INTEGER", "term", "months"),
+        C("application_id", "VARCHAR", "the application; of a rule about persons or partners its subject"),
+        C("written_on", "DATE", "day of application, or of the first drawdown", "date", "not known"),
+        C("product", "VARCHAR", "product", null="no application"),
+        C("grade", "VARCHAR", "A to G, - where it is not known", null="no application"),
+        C("term_months", "INTEGER", "term", "months", "no application"),
         C("amount_fen", "BIGINT", "approved, or drawn", "fen"),
         C("outstanding_fen", "BIGINT", "principal that is still owed", "fen", "an approval"),
-        C("cost", "DECIMAL(9,6)", "all-in annual cost, the licence's legal figure, worked out anew", "share a year"),
-        C("cap", "DECIMAL(9,6)", "what the rule would allow", "share a year"),
-        C("annual_rate", "DECIMAL(9,6)", "nominal, as it stands", "share a year"),
-        C("annual_rate_after", "DECIMAL(9,6)", "the highest that the price's steps reach under the cap", "share a year"),
-        C("interest_before_fen", "BIGINT", "interest in its first twelve months", "fen"),
-        C("interest_after_fen", "BIGINT", "the same at the rate it would be cut to", "fen"),
-        C("cost_of_funds", "DECIMAL(9,6)", "of its sources by share; the run's mean where it waits for funds", "share a year", "no funds of its run are known"),
-        C("expected_loss", "DECIMAL(9,6)", "pd times the loss given default (funding.toml)", "share a year", "no pd"),
+        C("found", "DOUBLE", "what is: of a cap on cost the all-in annual cost (the licence's legal figure, worked out anew), else as the rule's topic has it", null="nothing, where something is wanted"),
+        C("allowed", "DOUBLE", "what the rule would allow", null="nothing is said"),
+        C("annual_rate", "DECIMAL(9,6)", "nominal, as it stands", "share a year", _OTHER),
+        C("annual_rate_after", "DECIMAL(9,6)", "what the limit stage's steps would cut it to under the cap", "share a year", _OTHER),
+        C("interest_before_fen", "BIGINT", "interest in its first twelve months", "fen", _OTHER),
+        C("interest_after_fen", "BIGINT", "the same at the rate it would be cut to", "fen", _OTHER),
+        C("cost_of_funds", "DECIMAL(9,6)", "of its sources by share; the run's mean where it waits for funds", "share a year", "no funds of its run are known, or a rule about something else"),
+        C("expected_loss", "DECIMAL(9,6)", "pd times the loss given default (funding.toml)", "share a year", "no pd, or a rule about something else"),
         C("margin_before", "DECIMAL(9,6)", "annual rate less cost of funds and expected loss", "share a year", "one of them is not known"),
         C("margin_after", "DECIMAL(9,6)", "the same at the rate it would be cut to", "share a year", "one of them is not known"),
-        C("outcome", "VARCHAR", "cut; lost: the margin falls below zero; below_before: it was there already; over_at_floor: no rate brings it under the cap"),
+        C("outcome", "VARCHAR", "cut; lost: the margin falls below zero; below_before: it was there already; over_at_floor: no rate brings it under the cap; breaks: a rule about something else"),
     ),
 )
 

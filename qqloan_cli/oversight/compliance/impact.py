@@ -1,5 +1,5 @@
-"""What a coming cap on the all-in annual cost would do to runs and a book as they stand: how much would break it, what the price would be
-cut to, the interest forgone, and who would no longer be worth lending to.
+"""What a coming rule would do to runs and a book as they stand: how much would break it; of a cap on the all-in annual cost also what the
+price would be cut to, the interest forgone, and who would no longer be worth lending to.
 
 Everything is looked at as if the rule were in force: approvals and contracts as written are a picture of what is written next.
 """
@@ -20,14 +20,21 @@ from qqloan_cli.errors import UsageError
 from qqloan_cli.loans.pricing import NO_CAP
 from qqloan_cli.loans.schedule import METHODS
 from qqloan_cli.oversight.compliance import made
+from qqloan_cli.oversight.compliance.check import Law, compliance, query
 from qqloan_cli.oversight.compliance.impact_price import COLUMNS, Origin, reprice
 from qqloan_cli.oversight.sight import Sight
-from qqloan_cli.policy.funding import load_funding
-from qqloan_cli.policy.products import Lender, load_lender, ppm
-from qqloan_cli.policy.regulation import Lpr, Regulation, load_regulation, load_rule_file
+from qqloan_cli.policy.products import Lender, ppm
+from qqloan_cli.policy.regulation import CONTACT, OPEN, Lpr, Regulation, Rulebook, load_regulation, load_rule_file
 
+_NOT_OF_CONTRACTS = (*CONTACT, "retention_min", "retention_shortest")
 VIEWS = {"groups": "impact", "months": "impact_months", "contracts": "impact_contracts"}
 _HERE = Path(__file__).parent
+_PRICED = pa.schema([
+    *((name, pa.string()) for name in ("rule", "scope", "run_id", "application_id")), ("written_on", pa.date32()), ("product", pa.string()), ("grade", pa.string()), ("term_months", pa.int32()),
+    ("found", pa.float64()), ("allowed", pa.float64()), ("is_over", pa.bool_()), ("outcome", pa.string()),
+    *((name, pa.int64()) for name in ("amount_fen", "outstanding_fen", "rate_ppm", "rate_after_ppm", "cost_ppm", "cap_ppm", "cost_of_funds_ppm", "expected_loss_ppm", "margin_before_ppm",
+                                      "margin_after_ppm", "interest_before_fen", "interest_after_fen", "balance_fen")),
+])
 _NUMBERS = ("amount_fen", "rate_ppm", "term_months", "monthly_fee_fen", "upfront_fee_fen")
 
 
@@ -43,8 +50,8 @@ class Cap(NamedTuple):
 
 
 class Impact(NamedTuple):
-    """``rules``: what was looked at, as rows: id, cap (on the day), lpr, from, kind, document, source, certainty, verified_through. ``views``:
-    a table for each of VIEWS. ``notes``: (reference, text)."""
+    """``rules``: what was looked at, as rows: id, topic, value, lpr_multiple, cap and lpr (on the day; None where each contract's own counts), from,
+    to, licence, kind, document, source, certainty, verified_through. ``views``: a table for each of VIEWS. ``notes``: (reference, text)."""
 
     day: datetime.date
     rules: list[dict]
@@ -65,30 +72,38 @@ def coming(named: str, config: Path) -> list[Regulation]:
     if twice:
         raise UsageError("impact-rule-twice", f"{twice[0]} stands twice", named, "Give every rule of the file an id of its own.")
     for rule in found:
-        if rule.topic != "price_cap":
-            raise UsageError("impact-topic", f"{rule.id} is about {rule.topic}; what a rule would do to prices can be said of a price_cap", named,
-                             "Put the rule into a configuration's regulation/ and hold runs against it with qqloan compliance --config.")
+        if rule.topic in _NOT_OF_CONTRACTS:
+            raise UsageError("impact-topic", f"{rule.id} is about {rule.topic}, not about what is lent", named, "Put it into a configuration's regulation/, and qqloan compliance --config checks it.")
     return found
 
 
 def impact(sight: Sight, named: str, config: Path, day: datetime.date | None = None, own_dates: bool = False, lpr: Decimal | None = None) -> Impact:
     """``day``: whose LPR a cap hangs on (default: the latest in sight); with ``own_dates`` each contract's own; ``lpr``: this one, percent,
     for all of them."""
-    lender, book, rules = load_lender(config), load_regulation(config), coming(named, config)
+    law, rules = Law.of(config), coming(named, config)
     day = day or max([*sight.dates[:1], *([sight.at] if sight.at else [])])
-    caps = {rule.id: _cap(rule, book.lpr, day, own_dates, lpr) for rule in rules}
-    contracts, origins = _looked_at(sight, config)
-    effective = lender.legal_cost[lender.licence] == "effective"
-    parts = [_priced(contracts, origins, rule, caps[rule.id], effective) for rule in rules]
-    sight.register("priced", pa.concat_tables(parts))
+    caps = {rule.id: _cap(rule, law.rulebook.lpr, day, own_dates, lpr) for rule in rules if rule.topic == "price_cap"}
+    effective = law.lender.legal_cost[law.lender.licence] == "effective"
+    parts, notes = [], []
+    if caps:
+        contracts, origins = _looked_at(sight, law)
+        parts = [_priced(contracts, origins, rule, caps[rule.id], effective) for rule in rules if rule.id in caps]
+        notes = _of_contracts(contracts)
+    for rule in rules:
+        if rule.id not in caps:
+            held, note = _held(sight, law, rule, day)
+            parts.append(held)
+            notes += note
+    sight.register("priced", pa.concat_tables([_PRICED.empty_table(), *parts], promote_options="permissive"))
     views = {}
     for view, table in VIEWS.items():
         found = sight.ask((_HERE / f"impact_{view}.sql").read_text(encoding="utf-8"))
         sight.con.register("_found", found)
         views[view] = sight.con.sql(CONTRACTS[table].select("_found", order=view == "contracts")).to_arrow_table()
         sight.con.unregister("_found")
-    told = [_told(rule, caps[rule.id], book.lpr, day, own_dates, lpr) for rule in rules]
-    return Impact(day, told, views, [note for rule in rules for note in _notes(rule, lender, book.lpr, day, lpr)] + _of_contracts(sight, contracts))
+    told = [_told(rule, caps.get(rule.id), law.rulebook.lpr, day, own_dates, lpr) for rule in rules]
+    said = [note for rule in rules for note in _notes(rule, law.lender, law.rulebook.lpr, day, lpr)]
+    return Impact(day, told, views, [*said, *notes, *((note["ref"], note["text"]) for note in sight.notes)])
 
 
 def on_the_day(rule: Regulation, lpr: Lpr, day: datetime.date, said: Decimal | None = None) -> int:
@@ -108,7 +123,19 @@ def _cap(rule: Regulation, lpr: Lpr, day: datetime.date, own_dates: bool, said: 
     return Cap(np.array([np.iinfo(np.int64).min]), np.array([on_the_day(rule, lpr, day, said)]))
 
 
-def _looked_at(sight: Sight, config: Path) -> tuple[pa.Table, dict[str, Origin]]:
+def _held(sight: Sight, law: Law, rule: Regulation, day: datetime.date) -> tuple[pa.Table, list[tuple[str, str]]]:
+    """What the check of the rule's topic finds where the rule is in force for this lender on every day; nothing, and why, where it cannot look."""
+    as_if = rule.model_copy(update={"from_": datetime.date(1900, 1, 1), "to": OPEN, "licence": [law.lender.licence], "kind": "law", "verified_through": OPEN})
+    [found] = compliance(sight, law._replace(rulebook=Rulebook([as_if], law.rulebook.lpr)), day, [rule.id]).rules.to_pylist()
+    if found["looked_at"] is None or not found["looked_at"]:
+        return _PRICED.empty_table(), [("impact-not-known", f"{rule.id}: {found['note']}")]
+    sight.register("held", sight.ask(f"FROM ({query(rule.topic)})"))
+    rows = sight.ask((_HERE / "impact_held.sql").read_text(encoding="utf-8"))
+    outcome = pc.if_else(rows.column("is_over"), "breaks", "untouched")
+    return pa.table({"rule": pa.array([rule.id] * len(rows), pa.string()), **{name: rows.column(name) for name in rows.column_names}, "outcome": outcome}), []
+
+
+def _looked_at(sight: Sight, law: Law) -> tuple[pa.Table, dict[str, Origin]]:
     """Every approval and contract in sight, and what each run's were decided under."""
     whence = {run.run_id: (run.config_dir, run.as_of) for run in sight.runs}
     if sight.book is not None:
@@ -118,7 +145,7 @@ def _looked_at(sight: Sight, config: Path) -> tuple[pa.Table, dict[str, Origin]]
     sight.work_out("state")
     made.work_out(sight)
     sight.register("source_costs", pa.Table.from_pylist(rows, pa.schema([("run_id", pa.string()), ("source", pa.string()), ("cost_ppm", pa.int64())])))
-    lgd = ppm(load_funding(config).priority.loss_given_default)
+    lgd = ppm(law.funding.priority.loss_given_default)
     asked = ["approvals", *(["book"] if sight.book is not None else [])]
     found = [sight.ask((_HERE / f"impact_{scope}.sql").read_text(encoding="utf-8"), lgd_ppm=lgd) for scope in asked]
     return pa.concat_tables(found, promote_options="permissive").combine_chunks(), origins
@@ -171,17 +198,18 @@ def _columns(rule: Regulation, contracts: pa.Table, cap_ppm: np.ndarray, found: 
     kept = ("scope", "run_id", "application_id", "written_on", "product", "grade", "term_months", "amount_fen", "outstanding_fen", "rate_ppm", "cost_of_funds_ppm", "expected_loss_ppm")
     return pa.table({
         "rule": pa.array([rule.id] * len(contracts), pa.string()), **{name: contracts.column(name) for name in kept},
-        "cap_ppm": cap_ppm, "cost_ppm": found["cost"], "is_over": found["is_over"], "rate_after_ppm": found["rate_after"],
+        "found": found["cost"] / 1e6, "allowed": cap_ppm / 1e6, "cap_ppm": cap_ppm, "cost_ppm": found["cost"], "is_over": found["is_over"], "rate_after_ppm": found["rate_after"],
         "interest_before_fen": found["interest_before"], "interest_after_fen": found["interest_after"], "balance_fen": found["balance"],
         "margin_before_ppm": pa.array(before, mask=unknown), "margin_after_ppm": pa.array(after, mask=unknown), "outcome": pa.array(outcome.tolist(), pa.string()),
     })
 
 
-def _told(rule: Regulation, cap: Cap, lpr: Lpr, day: datetime.date, own_dates: bool, said: Decimal | None) -> dict:
-    hangs = rule.lpr_multiple is not None
+def _told(rule: Regulation, cap: Cap | None, lpr: Lpr, day: datetime.date, own_dates: bool, said: Decimal | None) -> dict:
+    hangs, one = rule.lpr_multiple is not None, said is not None or not own_dates
     return {
-        "id": rule.id, "cap": None if own_dates and hangs and said is None else float(cap.ppm[0]) / 1e6, "lpr_multiple": rule.lpr_multiple,
-        "lpr": None if not hangs or own_dates and said is None else float(said if said is not None else lpr.one_year(day)), "from": rule.from_, "to": rule.to, "licence": list(rule.licence),
+        "id": rule.id, "topic": rule.topic, "value": None if rule.value is None else float(rule.value), "lpr_multiple": rule.lpr_multiple,
+        "cap": None if cap is None or hangs and not one else float(cap.ppm[0]) / 1e6,
+        "lpr": float(said if said is not None else lpr.one_year(day)) if hangs and one else None, "from": rule.from_, "to": None if rule.to == OPEN else rule.to, "licence": list(rule.licence),
         "kind": rule.kind, "document": rule.document, "source": rule.source, "certainty": rule.certainty, "verified_through": rule.verified_through,
     }
 
@@ -199,9 +227,6 @@ def _notes(rule: Regulation, lender: Lender, lpr: Lpr, day: datetime.date, said:
     return found
 
 
-def _of_contracts(sight: Sight, contracts: pa.Table) -> list[tuple[str, str]]:
-    found = [(note["ref"], note["text"]) for note in sight.notes]
+def _of_contracts(contracts: pa.Table) -> list[tuple[str, str]]:
     unknown = pc.sum(pc.or_(pc.is_null(contracts.column("cost_of_funds_ppm")), pc.is_null(contracts.column("expected_loss_ppm")))).as_py()
-    if unknown:
-        found.append(("impact-margin-unknown", f"funds or losses of {unknown:,} of {len(contracts):,} are not known: they have no margin"))
-    return found
+    return [("impact-margin-unknown", f"funds or losses of {unknown:,} of {len(contracts):,} are not known: they have no margin")] if unknown else []

@@ -11,7 +11,7 @@ of_run AS (
   SELECT run_id, CAST(sum(weighed) // nullif(sum(fen), 0) AS BIGINT) AS cost_ppm FROM funded GROUP BY run_id
 )
 SELECT
-  'approvals' AS scope, l.run_id, l.application_id, CAST(l.applied_at AS DATE) AS written_on, l.product, l.method, l.grade, l.term_months, l.amount_fen,
+  'approvals' AS scope, l.run_id, l.application_id, CAST(l.applied_at AS DATE) AS written_on, l.product, l.method, coalesce(l.grade, '-') AS grade, l.term_months, l.amount_fen,
   CAST(NULL AS BIGINT) AS outstanding_fen, CAST(l.annual_rate * 1_000_000 AS BIGINT) AS rate_ppm,
   (CAST(l.monthly_fee_rate * 1_000_000 AS BIGINT) * l.amount_fen + 500_000) // 1_000_000 AS monthly_fee_fen, l.upfront_fee_fen,
   coalesce(CAST(f.weighed // nullif(f.fen, 0) AS BIGINT), r.cost_ppm) AS cost_of_funds_ppm, CAST(round(l.pd * getvariable('lgd_ppm')) AS BIGINT) AS expected_loss_ppm,

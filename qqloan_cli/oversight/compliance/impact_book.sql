@@ -12,7 +12,7 @@ WITH fees AS (
   FROM funded_by JOIN loans USING (loan_id) JOIN source_costs USING (run_id, source) GROUP BY loan_id
 ), contracts AS (
   SELECT
-    loans.run_id, loans.application_id, min(drawn_on) AS written_on, min(product) AS product, min("method") AS "method", min(grade) AS grade, max(term_months) AS term_months,
+    loans.run_id, loans.application_id, min(drawn_on) AS written_on, min(product) AS product, min("method") AS "method", coalesce(min(grade), '-') AS grade, max(term_months) AS term_months,
     CAST(sum(loans.principal_fen) AS BIGINT) AS amount_fen, CAST(sum(coalesce(state.principal_fen, 0)) AS BIGINT) AS outstanding_fen, max(annual_rate_ppm) AS rate_ppm,
     CAST(sum(fees.monthly_fee_fen) AS BIGINT) AS monthly_fee_fen, CAST(sum(fees.fee_fen - fees.monthly_fee_fen * fees.instalments) AS BIGINT) AS once_fen,
     CAST(sum(weighed) // nullif(sum(fen), 0) AS BIGINT) AS cost_of_funds_ppm, CAST(round(max(pd) * getvariable('lgd_ppm')) AS BIGINT) AS expected_loss_ppm

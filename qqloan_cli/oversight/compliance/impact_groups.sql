@@ -1,11 +1,11 @@
 -- grain:    rule, scope and group: all, a product, a grade, a term
--- inputs:   priced (impact.py: every approval and contract that the rule is about, with what its price would be cut to)
+-- inputs:   priced (impact.py: everything that the rule is about, with what its price would be cut to where it is one about prices)
 -- contract: contracts/impact.py, impact
 WITH grouped AS (
   SELECT
     rule, scope,
     CASE grouping(product, grade, term_months) WHEN 3 THEN 'product' WHEN 5 THEN 'grade' WHEN 6 THEN 'term' ELSE 'all' END AS what,
-    CASE grouping(product, grade, term_months) WHEN 3 THEN product WHEN 5 THEN coalesce(grade, '-') WHEN 6 THEN CAST(term_months AS VARCHAR) ELSE 'all' END AS whose,
+    CASE grouping(product, grade, term_months) WHEN 3 THEN product WHEN 5 THEN grade WHEN 6 THEN CAST(term_months AS VARCHAR) ELSE 'all' END AS whose,
     term_months,
     count(*) AS looked_at, sum(amount_fen) AS amount_fen, sum(outstanding_fen) AS outstanding_fen,
     count(*) FILTER (is_over) AS over, coalesce(sum(amount_fen) FILTER (is_over), 0) AS over_amount_fen, sum(outstanding_fen) FILTER (is_over) AS over_outstanding_fen,
@@ -29,4 +29,5 @@ SELECT
   CAST(round(coalesce(margin_before_weighed, 0) / 1e6) AS BIGINT) AS margin_before_fen, CAST(round(coalesce(margin_after_weighed, 0) / 1e6) AS BIGINT) AS margin_after_fen,
   lost, CAST(lost_amount_fen AS BIGINT) AS lost_amount_fen, below_before
 FROM grouped
+WHERE whose IS NOT NULL -- of a person or a partner there is no product
 ORDER BY rule, scope, list_position(['all', 'product', 'grade', 'term'], what), term_months, whose
