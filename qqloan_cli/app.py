@@ -58,6 +58,7 @@ COMMANDS = (
     Entry("explain", "explain:explain", "One application's way through the house.", LOOK),
     Entry("sql", "sql:sql", "Query a run's tables, read-only.", LOOK),
     Entry("export", "export:export", "Decisions as a workbook, CSV or JSON Lines.", LOOK),
+    Entry("monitor", "monitor:monitor", "Drift, rates, losses to come, feeds and the book in amber and red; alerts to whom they concern.", LOOK),
     Entry("rule", "rule:rule", "A policy rule or reason code, in full.", LOOK),
     Entry("loan", "loan:app", "Work out any loan from its contract: schedule, cost.", LOOK),
     Entry("features", "features:features", "What the scorer looks at.", LOOK),

@@ -7,7 +7,8 @@
     ├── InputError                      3   a file that is not what it says
     ├── IntegrityError                  4   a seal, a digest or a replay that does not agree
     ├── InternalError                  70   ours, or the machine's: a full disk
-    └── LockedError                    75   somebody else is writing: try again
+    ├── LockedError                    75   somebody else is writing: try again
+    └── UndeliveredError               75   an alert did not reach somebody: try again
 
 130 and 143 are left by SIGINT and SIGTERM. An error is one line: reference,
 what, where, how to mend it. It never carries a value out of a row: those are
@@ -73,6 +74,10 @@ class InternalError(QqloanError):
 
 
 class LockedError(QqloanError):
+    exit_code = 75
+
+
+class UndeliveredError(QqloanError):
     exit_code = 75
 
 

@@ -22,7 +22,7 @@ def check(
     at: At = None,
     rule: Annotated[Optional[list[str]], typer.Option("--rule", help="Only this rule; repeatable.", show_default=False)] = None,
     rows: Annotated[Optional[Path], typer.Option("--rows", metavar="DIR", help="Write every offending row there, a Parquet file a rule.", show_default=False)] = None,
-    notices: Annotated[Optional[Path], typer.Option("--notices", metavar="FILE", help="Letters that were written (qqloan notice --out FILE.parquet).", show_default=False)] = None,
+    notices: Annotated[Optional[list[Path]], typer.Option("--notices", metavar="DIR", help="Letters that were written (qqloan notice --as parquet); repeatable.", show_default=False)] = None,
     fail_on: Annotated[Optional[str], typer.Option("--fail-on", help="Exit 1 where a rule is failed, or unknown as well: failed or unknown.", show_default=False)] = None,
     config: Config = None,
     format: Annotated[str, typer.Option("--format", help="table, json, jsonl, csv or parquet.")] = "table",

@@ -8,7 +8,7 @@ import typer
 
 EXIT_CODES = (
     (0, "done"), (1, "done, with findings that were asked to fail on"), (2, "wrong usage or configuration"), (3, "bad input"),
-    (4, "integrity: a seal, a digest or a replay does not agree"), (70, "internal error"), (75, "locked: try again"),
+    (4, "integrity: a seal, a digest or a replay does not agree"), (70, "internal error"), (75, "locked, or an alert not delivered: try again"),
     (130, "interrupted (SIGINT)"), (143, "terminated (SIGTERM)"),
 )
 

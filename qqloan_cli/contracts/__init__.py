@@ -2,7 +2,7 @@
 
 ``model.py`` says what a contract is, ``inputs.py`` what a lender brings,
 ``stages.py`` what each stage leaves, ``book.py`` what a book of loans holds, ``lines.py`` its credit lines,
-``collections.py`` what collections keep, ``compliance.py`` what a check of the rules leaves, ``notices.py`` letters. Contracts make the casts, the empty
+``collections.py`` what collections keep, ``compliance.py`` what a check of the rules leaves, ``notices.py`` letters, ``oversight.py`` what a risk team is told. Contracts make the casts, the empty
 tables, the Parquet metadata, the quarantine's reasons and the documentation.
 """
 
@@ -14,8 +14,11 @@ from qqloan_cli.contracts.inputs import INPUTS
 from qqloan_cli.contracts.lines import LINES_IN_LIFE
 from qqloan_cli.contracts.model import Column, Contract, Rule
 from qqloan_cli.contracts.notices import NOTICES
+from qqloan_cli.contracts.oversight import OVERSIGHT
 from qqloan_cli.contracts.stages import OUTPUTS
 
-CONTRACTS: dict[str, Contract] = {contract.name: contract for contract in (*INPUTS, *OUTPUTS, *BOOK, *LINES_IN_LIFE, *COLLECTIONS, *COMPLIANCE_TABLES, *IMPACTS, NOTICES)}
+CONTRACTS: dict[str, Contract] = {
+    contract.name: contract for contract in (*INPUTS, *OUTPUTS, *BOOK, *LINES_IN_LIFE, *COLLECTIONS, *COMPLIANCE_TABLES, *IMPACTS, NOTICES, *OVERSIGHT)
+}
 
 __all__ = ["CONTRACTS", "INPUTS", "OUTPUTS", "Column", "Contract", "Rule"]

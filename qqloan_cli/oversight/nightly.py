@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 from qqloan_cli.oversight import figures, reserve
+from qqloan_cli.oversight.compliance import made
+from qqloan_cli.oversight.compliance.check import Law, compliance
+from qqloan_cli.oversight.monitor import look
 from qqloan_cli.oversight.sight import Sight
+from qqloan_cli.policy.monitor import load_monitoring
 from qqloan_cli.policy.reasons import load_reasons
+
+_A_MONTH = datetime.timedelta(31)  # of the book's contracts those of the last month are looked at every night; all of them by qqloan compliance
+_EVIDENCE = 20  # rows of a rule that is broken
 
 
 def nightly(sight: Sight, config: Path) -> dict:
-    """``as_of``, ``runs``, ``book``, ``figures`` (name, section, rows, sql, beneath) and ``left_out`` (name, why). ``config``: the folder that
-    limits and rules are read from."""
+    """``status``, ``alerts`` and ``measures`` (monitor.py), ``rules`` with ``offending`` rows (compliance/), ``figures`` (name, section, rows,
+    sql, beneath) and ``left_out``. ``config``: the folder that limits and rules are read from."""
+    since = sight.at - _A_MONTH if sight.at else None
     if sight.book is not None:
         sight.work_out("state", "panel")
         reserve.work_out(sight, config)
-    alerts, measures, rules = [], [], []
+    made.work_out(sight, since)
+    looked = look(sight, load_monitoring(config))
+    as_of = max([*sight.dates[:1], *([sight.at] if sight.at else [])])
+    checked = compliance(sight, Law.of(config), as_of, since=since)
+    rules = checked.rules.to_pylist()
+    alerts, measures = sorted(looked.alerts.to_pylist(), key=lambda alert: alert["severity"] != "red"), looked.measures.to_pylist()
     taken, left_out = [], []
     for name, section in figures.FIGURES.items():
         lacks = figures.lacking(sight, name)
@@ -24,12 +38,13 @@ def nightly(sight: Sight, config: Path) -> dict:
             continue
         taken.append({"name": name, "section": section, "rows": figures.take(sight, name).to_pylist(), "sql": figures.sql(name), "beneath": figures.beneath(sight, name)})
     return {
-        "as_of": max([*sight.dates[:1], *([sight.at] if sight.at else [])], default=None),
+        "as_of": as_of,
         "runs": [{"run_id": run.run_id, "as_of": run.as_of} for run in sight.runs if run.as_of == sight.dates[0]],
         "before": sight.dates[1] if len(sight.dates) > 1 else None,
         "book": None if sight.book is None else {"name": sight.book.root.name, "closed_to": sight.at},
         "status": _worst([*(alert["severity"] for alert in alerts), *("red" for rule in rules if rule["status"] == "failed")]),
-        "words": _reasons(sight, taken), "alerts": alerts, "measures": measures, "rules": rules, "figures": taken, "left_out": left_out, "notes": sight.notes,
+        "words": _reasons(sight, taken), "alerts": alerts, "measures": measures, "rules": rules,
+        "offending": {name: rows.slice(0, _EVIDENCE).to_pylist() for name, rows in checked.rows.items()}, "figures": taken, "left_out": left_out, "notes": sight.notes,
     }
 
 

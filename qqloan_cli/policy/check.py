@@ -14,6 +14,7 @@ from qqloan_cli.policy.funding import Funding, load_funding
 from qqloan_cli.policy.income import load_income
 from qqloan_cli.policy.limits import load_limits
 from qqloan_cli.policy.lines import LineRules, load_line_policy
+from qqloan_cli.policy.monitor import load_monitoring
 from qqloan_cli.policy.notices import load_letters
 from qqloan_cli.policy.price import load_price
 from qqloan_cli.policy.products import load_lender, load_products
@@ -35,7 +36,8 @@ LOADERS: tuple[tuple[str, Callable], ...] = (
     ("tax", load_tax), ("credit.toml", load_credit), ("social.toml", load_social), ("scale.toml", load_scale),
     ("reasons/", load_reasons), ("regulation/", load_regulation), ("rules.toml", load_rules), ("limit.toml", load_limits), ("funding.toml", load_funding),
     ("review.toml", load_review), ("approvers.toml", load_approvers), ("retention.toml", load_retention), ("servicing.toml", load_servicing), ("reserve.toml", load_reserve),
-    ("collections.toml", load_collections), ("lines.toml", load_line_policy), ("notices/", load_letters), ("worth.toml", load_worth), ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
+    ("collections.toml", load_collections), ("lines.toml", load_line_policy), ("notices/", load_letters), ("worth.toml", load_worth), ("monitor.toml", load_monitoring),
+    ("cases.toml", lambda folder: load_cases(folder / "cases.toml")),
 )
 
 
@@ -49,6 +51,9 @@ def check(config_dir: Path) -> list[dict]:
     if limits and scale:
         have, want = [grade.grade for grade in limits.grade], [grade.grade for grade in scale.grades]
         _say(rows, "grades of limit.toml and scale.toml", have == want, f"{' '.join(have)} against {' '.join(want)}")
+    if scale and loaded["monitor.toml"] and "csi" in loaded["monitor.toml"].measure:
+        csi = loaded["monitor.toml"].measure["csi"]
+        _say(rows, "drift in monitor.toml and scale.toml", (csi.amber, csi.red) == (scale.drift_amber, scale.drift_red), f"{csi.amber}, {csi.red} against {scale.drift_amber}, {scale.drift_red}")
     if products and loaded["funding.toml"]:
         named = {product for source in loaded["funding.toml"].sources.values() for product in source.products or []}
         _say(rows, "products that funding.toml names", named <= set(products), f"unknown: {', '.join(sorted(named - set(products)))}")

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qqloan_cli.engine.query import ask
 from qqloan_cli.engine.run import Run
+from qqloan_cli.policy import drift
 from qqloan_cli.policy.scale import Scale, load_scale
 
-
-def question(scale: Scale) -> str:
-    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
-    for name, value in (("amber", scale.drift_amber), ("red", scale.drift_red)):
-        sql = sql.replace(f"${name}", repr(value))
-    return sql
+question = drift.question
 
 
 def of_run(run: Run) -> list[dict]:
-    """Rows of drift.sql, none where the run has not been scored."""
-    return ask(run, question(load_scale(run.config_dir))).to_pylist() if run.whole("score_bins") else []
+    """The features that have drifted, none where the run has not been scored."""
+    return drifted(ask(run, question(load_scale(run.config_dir))).to_pylist()) if run.whole("score_bins") else []
 
 
 def of_table(score_bins, scale: Scale) -> list[dict]:
     """The same of an Arrow table."""
-    from qqloan_cli.engine.session import connect
+    return drifted(drift.of_table(score_bins, scale).to_pylist())
 
-    con = connect(1)
-    try:
-        con.register("score_bins", score_bins)
-        return con.sql(question(scale)).to_arrow_table().to_pylist()
-    finally:
-        con.close()
+
+def drifted(rows: list[dict]) -> list[dict]:
+    """Of the answer's rows those of features that have."""
+    return [{name: value for name, value in row.items() if name != "chance"} for row in rows if row["severity"]]
 
 
 def lines(found: list[dict]) -> list[tuple[str, str]]:

@@ -103,7 +103,7 @@ def draw(names: list[str], rows: list[list[str]], title: str | None = None, nume
     from rich.console import Console
     from rich.table import Table
 
-    console = Console() if sys.stdout.isatty() else Console(width=4_000)  # a pipe has no width to wrap at
+    console = Console(emoji=False) if sys.stdout.isatty() else Console(width=4_000, emoji=False)  # a pipe has no width to wrap at; :book: is no picture
     drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(names):
         drawn.add_column(name, justify="right" if numeric and numeric[index] else "left", overflow="fold")

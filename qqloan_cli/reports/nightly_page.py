@@ -45,7 +45,7 @@ def html(found: dict, lang: str) -> str:
     if found["measures"]:
         by_section["monitoring"] += _monitoring(drawer, found["measures"], lang)
     if found["rules"]:
-        by_section["compliance"].append(_rules(found["rules"], lang))
+        by_section["compliance"] += _rules(found["rules"], found["offending"], lang)
     by_section["now"].insert(0, _now(found, lang))
     if found["left_out"]:
         by_section["data"].append(_left_out(found["left_out"], lang))
@@ -76,7 +76,7 @@ def _now(found: dict, lang: str) -> str:
     for rule in broken:
         listed.append(
             f'<div class="alert red"><p>{page.chip("red", lang)}<strong>{escape(rule["rule_id"])}: {escape(said("failed_rules", lang))}</strong></p>'
-            f'<p>{escape(rule["document"])}; {rule["offending"]:,}</p></div>'
+            f'<p>{escape(rule["document"])}; {escape(column("offending", lang))}: {rule["offending"]:,}</p></div>'
         )
     listed = listed or [f"<p>{page.chip('green', lang)}{said('no_alerts', lang)}</p>"]
     return "".join(listed) + _tiles(found, lang)
@@ -143,14 +143,17 @@ def _measured(rows: list[dict], head: str, lang: str) -> str:
                       [name in ("value", "lower", "upper", "reference", "amber", "red", "rows") for name in names], [row["severity"] if row["severity"] in ("amber", "red") else None for row in rows])
 
 
-def _rules(rules: list[dict], lang: str) -> str:
+def _rules(rules: list[dict], offending: dict[str, list[dict]], lang: str) -> list[str]:
     head, note = title("rules", lang)
-    names = ("rule_id", "status", "looked_at", "offending", "document", "certainty", "note")
+    names = ("rule_id", "status", "looked_at", "offending", "kind", "document", "certainty", "verified_through", "note")
     worst = {"failed": "red", "unknown": "amber"}
-    ordered = sorted(rules, key=lambda rule: (("failed", "unknown", "passed", "not_applicable").index(rule["status"]), rule["rule_id"]))
-    table = page.table([column(name, lang) for name in names], [["" if rule.get(name) is None else shown(name, rule[name], lang) for name in names] for rule in ordered], head, lang,
-                       [name in ("looked_at", "offending") for name in names], [worst.get(rule["status"]) for rule in ordered])
-    return page.figure("rules", head, note, "", table, {}, lang)
+    held = sorted((rule for rule in rules if rule["status"] != "not_applicable"), key=lambda rule: (("failed", "unknown", "passed").index(rule["status"]), rule["rule_id"]))
+    table = page.table([column(name, lang) for name in names], [["" if rule.get(name) is None else shown(name, rule[name], lang) for name in names] for rule in held], head, lang,
+                       [name in ("looked_at", "offending") for name in names], [worst.get(rule["status"]) for rule in held])
+    made = [page.figure("rules", head, note, "", table, {}, lang)]
+    for name, rows in offending.items():
+        made.append(page.figure(f"rule-{name.replace('.', '-')}", name, said("offending", lang), "", page.told(rows, name, lang, lambda of: column(of, lang), lambda of, content: shown(of, content, lang), leave_out=("rule_id",)), {}, lang))
+    return made
 
 
 def _left_out(left: list[dict], lang: str) -> str:

@@ -66,7 +66,7 @@ COLUMNS = {
     "input": ("input", "输入"), "rule": ("rule", "规则"), "rows": ("rows", "行数"), "rows_before": ("rows before", "前一批行数"), "files": ("files", "文件数"), "rows_an_applicant": ("rows an applicant", "每人行数"), "rows_an_applicant_before": ("before", "前一批"), "evidence": ("evidence", "证据"),
     "ref": ("reference", "编号"), "said": ("said", "内容"), "runs": ("runs", "批次数"), "rows_in": ("came in", "进件"), "accepted": ("accepted", "接收"), "refused": ("refused", "拒收"), "policy": ("policy", "政策版本"), "draft": ("draft", "草案"), "seconds": ("seconds", "耗时（秒）"),
     "severity": ("severity", "级别"), "subject": ("of", "对象"), "value": ("value", "数值"), "reference": ("against", "基准"), "threshold": ("limit", "阈值"), "amber": ("amber", "黄色阈值"), "red": ("red", "红色阈值"), "note": ("note", "说明"), "lower": ("from", "下限"), "upper": ("to", "上限"),
-    "status": ("result", "结果"), "topic": ("topic", "主题"), "document": ("document", "文件"), "certainty": ("certainty", "确定程度"), "rule_id": ("rule", "规则"), "in_words": ("in words", "说明"),
+    "status": ("result", "结果"), "topic": ("topic", "主题"), "document": ("document", "文件"), "certainty": ("certainty", "确定程度"), "rule_id": ("rule", "规则"), "looked_at": ("looked at", "检查行数"), "offending": ("break it", "违反行数"), "verified_through": ("verified through", "核实至"), "made_in": ("in", "所在"), "on_date": ("day", "日期"), "found": ("found", "实际"), "allowed": ("allowed", "允许"), "in_words": ("in words", "说明"),
 }
 
 VALUES = {
@@ -84,7 +84,7 @@ VALUES = {
 PAGE = {
     "title": ("Nightly risk report", "每日风险报告"), "runs_of": ("Runs of {}", "{} 的批次"), "book_on": ("book closed to {}", "存量截至 {}"), "against": ("against {}", "对比 {}"), "no_before": ("nothing to hold it against", "无可对比批次"), "left_out": ("Left out: not in sight", "未包含（缺少数据）"),
     "needs": ("needs {}", "需要 {}"), "no_alerts": ("Nothing is amber or red.", "无黄色或红色预警。"), "do": ("To do", "处理"), "status": ("status", "状态"), "page_of": ("Application", "申请"), "no_book": ("No book was given (--book): loans, their ageing and the reserve are not in this report.", "未提供存量账簿（--book）：本报告不含贷款表现与准备金。"),
-    "failed_rules": ("Rules that the book breaks", "未通过的规则"), "yes": ("yes", "是"), "no": ("no", "否"),
+    "offending": ("The first rows that break it.", "违反该规则的部分数据行。"), "failed_rules": ("Rules that the book breaks", "未通过的规则"), "yes": ("yes", "是"), "no": ("no", "否"),
 }
 
 

@@ -41,7 +41,7 @@ def document(run: Run) -> dict:
     decisions, reasons, caps, refused, drifted = (answer.to_pylist() for answer in ask_all(run, questions))
     return {
         "schema_version": console.SCHEMA_VERSION, "as_of": run.document["as_of"], "counts": run.document["counts"],
-        "decisions": decisions, "reasons": reasons, "binding_caps": caps, "quarantine": refused, "warnings": run.document["warnings"], "drift": drifted,
+        "decisions": decisions, "reasons": reasons, "binding_caps": caps, "quarantine": refused, "warnings": run.document["warnings"], "drift": drift.drifted(drifted),
         "policy": {**run.document.get("policy", {}), "version": cited(run.config_dir, run.document.get("policy", {}))}, "seconds": round(sum(t["seconds"] for t in run.document["timings"].values()), 2),
     }
 

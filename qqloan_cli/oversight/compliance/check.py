@@ -30,11 +30,11 @@ _BOOK = "no book is in sight (--book)"
 _NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "late_cost_cap": (("book",), ()), "cost_table": (("cost_table",), ()), "partner_concentration_max": (("book",), ("net_tier1_fen",)), "joint_total_max": (("book",), ("total_loans_fen",)),
     "leverage_max": (("book",), ("net_assets_fen",)), "borrower_share_max": (("book",), ("net_assets_fen",)), "enhanced_share_max": (("book",), ("total_loans_fen",)), "region_only": ((), ("area",)),
-    "review_on_request": (("letters",), ()), "adverse_notice": (("adverse",), ()), "marketing": (("marketing",), ()), "self_payment_max": (("disburse_plan",), ()), "no_prededuct": (("disburse_plan",), ()),
+    "review_on_request": (("letters",), ()), "adverse_notice": (("book", "letters"), ()), "marketing": (("marketing",), ()), "self_payment_max": (("disburse_plan",), ()), "no_prededuct": (("disburse_plan",), ()),
 }
 _WANTING = {
     "book": _BOOK, "cost_table": "no table of costs is in sight: qqloan offers RUN makes it", "letters": "no letters are in sight: qqloan notice writes them, --notices names them",
-    "adverse": "no record is given of what was reported to a credit bureau, and whom it was told before", "marketing": "no marketing records are given", "disburse_plan": "nothing is planned yet: qqloan disburse-plan RUN",
+    "marketing": "no marketing records are given", "disburse_plan": "nothing is planned yet: qqloan disburse-plan RUN",
     "net_tier1_fen": "net tier-1 capital is not given (funding.toml, [concentration])", "total_loans_fen": "the lender's loans in all are not given (lender.toml, [figures] total_loans)",
     "net_assets_fen": "net assets are not given (lender.toml, [figures] net_assets)", "area": "where the lender may lend is not given (lender.toml, [figures] area)",
 }
@@ -62,9 +62,10 @@ class Law(NamedTuple):
         return cls(load_regulation(config), load_lender(config), load_products(config), load_funding(config), config)
 
 
-def compliance(sight: Sight, law: Law, day: datetime.date, only: list[str] | None = None, letters: pa.Table | None = None) -> Checked:
-    """``day``: the date of the check, which says what is verified and in force. ``only``: numbers of rules. ``letters``: application_id, kind
-    and lang of letters that were written. Raises UsageError at a rule that is not known."""
+def compliance(sight: Sight, law: Law, day: datetime.date, only: list[str] | None = None, letters: pa.Table | None = None, since: datetime.date | None = None) -> Checked:
+    """``day``: the date of the check, which says what is verified and in force. ``only``: numbers of rules. ``letters``: those that were
+    written (letters.py). ``since``: of the book's contracts only those first drawn from that day on are looked at. Raises UsageError at a
+    rule that is not known."""
     known = {rule.id: rule for rule in law.rulebook.rules}
     for name in only or []:
         if name not in known:
@@ -72,8 +73,8 @@ def compliance(sight: Sight, law: Law, day: datetime.date, only: list[str] | Non
     rules = [known[name] for name in sorted(only or known)]
     if any(rule.topic in CONTACT for rule in rules):
         _breaches(sight, law, day)
-    made.work_out(sight)
-    figures = bind(sight, law, day, rules, letters)
+    made.work_out(sight, since)
+    figures = bind(sight, law, day, rules, letters, since)
     told, rows = [], {}
     for rule in rules:
         row, offending = _one(sight, law, rule, day, figures)
@@ -83,7 +84,7 @@ def compliance(sight: Sight, law: Law, day: datetime.date, only: list[str] | Non
     return Checked(_as(sight, "compliance", told), rows)
 
 
-def bind(sight: Sight, law: Law, day: datetime.date, rules: list[Regulation], letters: pa.Table | None = None) -> dict[str, bool]:
+def bind(sight: Sight, law: Law, day: datetime.date, rules: list[Regulation], letters: pa.Table | None = None, since: datetime.date | None = None) -> dict[str, bool]:
     """Puts ``made`` and the small tables that the queries join in sight; says which figures of the lender's are given."""
     lender, figures, concentration = law.lender, law.lender.figures, law.funding.concentration
     own = {
@@ -107,7 +108,7 @@ def bind(sight: Sight, law: Law, day: datetime.date, rules: list[Regulation], le
     sight.register("reason_texts", pa.table({"code": pa.array([code for code, reason in texts.items() if reason.text("en") and reason.text("zh")], pa.string())}))
     keep = load_retention(law.config).keep
     sight.register("kept", pa.table({"kind": pa.array(list(keep), pa.string()), "months": pa.array([one.months for one in keep.values()], pa.int32())}))
-    sight.register("days_of_check", pa.table({"day": pa.array([day], pa.date32())}))
+    sight.register("days_of_check", pa.table({"day": pa.array([day], pa.date32()), "since": pa.array([since or datetime.date(1970, 1, 1)], pa.date32())}))
     if letters is not None:
         sight.register("letters", letters)
     periods = [{"rule": row.pop("id"), **row} for rule in rules for row in law.rulebook.periods_of(rule)]

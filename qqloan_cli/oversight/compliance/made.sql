@@ -1,5 +1,5 @@
 -- grain:    an approved application of a run, or a contract of the book (its tranches together)
--- inputs:   limit, decisions, costs (made.py), products (product, kind), loans
+-- inputs:   limit, costs (made.py), products (product, kind), loans, days_of_check (since: of the book what was first drawn from then on)
 -- leaves:   made: made_in, subject, applicant_id, on_date (of the contract: the application's, or the first drawdown), product, product_kind, method,
 --           term_months, amount_fen, cost_nominal, cost_effective (worked out anew), cost_said (by the limit stage), region, purpose
 SELECT
@@ -19,3 +19,4 @@ FROM loans
 LEFT JOIN products USING (product)
 LEFT JOIN costs ON costs.made_in = 'book' AND costs.application_id = loans.application_id
 GROUP BY loans.application_id
+HAVING min(drawn_on) >= (SELECT since FROM days_of_check)

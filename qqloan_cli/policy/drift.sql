@@ -1,8 +1,8 @@
--- grain:    a feature of the model whose values have drifted
+-- grain:    a feature of the model
 -- inputs:   score_bins; $amber, $red. An empty tenth counts as half a row
 --           The index is over tenths: the model's bins gathered by the training rows' cumulative share, missing values apart, for which
 --           the usual thresholds are meant.
--- contract: feature, csi, severity (amber, red), missing_share, reference_missing_share, rows, new_bins (tenths that no training row was in).
+-- contract: feature, csi, severity (amber, red; null: it has not drifted), chance (what the index must pass), missing_share, reference_missing_share, rows, new_bins (tenths that no training row was in).
 --           The index must pass what chance alone would give so few rows: three standard deviations above its mean where nothing has
 --           shifted, (1/n + 1/m)(B - 1) and that times sqrt(2(B - 1)), for n rows here, m in training and B tenths.
 WITH model_bins AS (
@@ -46,8 +46,9 @@ by_feature AS (
   GROUP BY feature
 )
 SELECT
-  feature, round(csi, 4) AS csi, CASE WHEN csi > $red THEN 'red' ELSE 'amber' END AS severity,
+  feature, round(csi, 4) AS csi,
+  CASE WHEN csi <= noise * (degrees + 3 * sqrt(2 * degrees)) THEN NULL WHEN csi > $red THEN 'red' WHEN csi > $amber THEN 'amber' END AS severity,
+  round(noise * (degrees + 3 * sqrt(2 * degrees)), 4) AS chance,
   round(missing_share, 4) AS missing_share, round(reference_missing_share, 4) AS reference_missing_share, rows, new_bins
 FROM by_feature
-WHERE csi > $amber AND csi > noise * (degrees + 3 * sqrt(2 * degrees))
 ORDER BY csi DESC, feature
