@@ -297,7 +297,7 @@ def test_refusals_say_what_to_do(sample_run, tmp_path):
         assert refused.code == 2 and ref in refused.err, refused.err
     contact = rule_file(tmp_path / "contact.toml", "value = 9", "col.coming", "contact_from")
     (tmp_path / "twice.toml").write_text(2 * RULE.format(id="a.b", topic="price_cap", says="value = 0.1"), encoding="utf-8")
-    for rule, ref in (("no.such", "rule-not-found"), (contact, "impact-topic"), (tmp_path / "twice.toml", "impact-rule-twice"), (tmp_path / "none.toml", "config-missing")):
+    for rule, ref in (("no.such", "regulation-rule-unknown"), (contact, "impact-topic"), (tmp_path / "twice.toml", "impact-rule-twice"), (tmp_path / "none.toml", "config-missing")):
         with pytest.raises(UsageError, match=ref):
             coming(str(rule), ROOT / "configs")
     with pytest.raises(UsageError, match="lpr-before-first"):

@@ -67,7 +67,7 @@ def coming(named: str, config: Path) -> list[Regulation]:
     else:
         found = [rule for rule in load_regulation(config).rules if rule.id == named]
         if not found:
-            raise UsageError("rule-not-found", f"no rule is called {named[:80]!r}, and no file", "--rule", "Name a TOML file with [[rule]], or an id of configs/regulation/, e.g. rate.micro4lpr.")
+            raise UsageError("regulation-rule-unknown", f"there is no rule {named[:60]!r}, and no such file", "--rule", "Name a TOML file with [[rule]], or an id of configs/regulation/, e.g. rate.micro4lpr.")
     twice = sorted({rule.id for rule in found if [other.id for other in found].count(rule.id) > 1})
     if twice:
         raise UsageError("impact-rule-twice", f"{twice[0]} stands twice", named, "Give every rule of the file an id of its own.")
