@@ -65,14 +65,21 @@ def micro(sample_run) -> dict:
 
 
 @pytest.fixture(scope="module")
-def under_it(tmp_path_factory) -> Path:
-    """The sample decided under a configuration in which the hard cap is in force."""
+def without_and_under(tmp_path_factory) -> tuple[Path, Path]:
+    """The sample decided by products with conventions of their own, and the same with the hard cap in force."""
     folder = tmp_path_factory.mktemp("under")
     shutil.copytree(ROOT / "configs", folder / "configs")
+    products = folder / "configs" / "products.toml"
+    head, cash_loan, rest = products.read_text(encoding="utf-8").partition("[products.renovation_loan]")
+    for old, new in (('day_count = "30/360" ', 'day_count = "act/365"'), ("principal_free_months = 0", "principal_free_months = 2"), ("payment_unit = 0.01", "payment_unit = 1.00")):
+        assert old in head, old
+        head = head.replace(old, new)
+    products.write_text(head + cash_loan + rest, encoding="utf-8")
+    done("run", "sample_data", "--out", folder / "without", "--as-of", AS_OF, "--config", folder / "configs")
     text = RULE.format(id="rate.coming", topic="price_cap", says=f"value = {HARD}").replace("2027-07-01", "2020-01-01")
     (folder / "configs" / "regulation" / "coming.toml").write_text(text, encoding="utf-8")
-    done("run", "sample_data", "--out", folder / "run", "--as-of", AS_OF, "--config", folder / "configs")
-    return folder / "run"
+    done("run", "sample_data", "--out", folder / "under", "--as-of", AS_OF, "--config", folder / "configs")
+    return folder / "without", folder / "under"
 
 
 def test_four_times_lpr_is_twelve_percent_and_whom_it_touches_is_what_the_tables_say(micro, sample_run):
@@ -140,13 +147,14 @@ def test_margins_are_what_sources_and_losses_leave(micro, sample_run):
     assert group(micro)["lost"] == sum(row["outcome"] == "lost" for row in micro["contracts"]) > 0
 
 
-def test_it_is_what_a_run_under_the_rule_comes_to(sample_run, under_it, tmp_path):
+def test_it_is_what_a_run_under_the_rule_comes_to(without_and_under, tmp_path):
     """Every approval: cut to the rate that the limit stage offers under the cap, or lost where that offers nothing; nobody else moves."""
-    found = told(sample_run, rule=rule_file(tmp_path / "rule.toml", f"value = {HARD}"))
+    without, under = without_and_under
+    found = told(without, rule=rule_file(tmp_path / "rule.toml", f"value = {HARD}"))
     mine = {row["application_id"]: row for row in found["contracts"]}
     with duckdb.connect() as con:
         rows = con.execute(f"""SELECT b.application_id, b.annual_rate, a.decision, a.annual_rate, a.amount_fen = b.amount_fen
-            FROM '{sample_run}/decisions.parquet' AS b JOIN '{under_it}/decisions.parquet' AS a USING (application_id) WHERE b.decision = 'approve'""").fetchall()
+            FROM '{without}/decisions.parquet' AS b JOIN '{under}/decisions.parquet' AS a USING (application_id) WHERE b.decision = 'approve'""").fetchall()
     assert len(mine) > 100 and {row["outcome"] for row in mine.values()} >= {"cut", "lost", "over_at_floor"}
     for application, before, decision, after, same_amount in rows:
         if application not in mine:
@@ -155,21 +163,28 @@ def test_it_is_what_a_run_under_the_rule_comes_to(sample_run, under_it, tmp_path
             assert decision != "approve"
         else:
             assert decision == "approve" and same_amount and after == pytest.approx(mine[application]["annual_rate_after"], abs=1e-9)
+    # Loans that are drawn at once: their interest is that of both runs' own schedules, to the fen.
+    year = "SELECT application_id, CAST(sum(interest_fen) AS BIGINT) FROM '{}/schedule/*.parquet' WHERE instalment_no <= 12 GROUP BY ALL"
+    with duckdb.connect() as con:
+        before, after = (dict(con.execute(year.format(run)).fetchall()) for run in (without, under))
+    at_once = [row for name, row in mine.items() if row["product"] != "renovation_loan" and name in before and name in after]
+    assert len(at_once) > 50 and all((row["interest_before_fen"], row["interest_after_fen"]) == (before[row["application_id"]], after[row["application_id"]]) for row in at_once)
 
 
-def test_decided_anew_says_the_same_and_what_funding_makes_of_it(sample_run, under_it, tmp_path):
-    done("archive", sample_run, "--to", tmp_path / "archive")
+def test_decided_anew_says_the_same_and_what_funding_makes_of_it(without_and_under, tmp_path):
+    without, under = without_and_under
+    done("archive", without, "--to", tmp_path / "archive")
     rule = rule_file(tmp_path / "rule.toml", f"value = {HARD}")
-    found = json.loads(done("compliance", "impact", sample_run, "--rule", rule, "--redecide", tmp_path / "archive", "--format", "json", "--view", "contracts").out)
-    assert {name: found[name] for name in ("groups", "months", "contracts")} == {name: rows for name, rows in told(sample_run, rule=rule).items() if name != "rules"}
+    found = json.loads(done("compliance", "impact", without, "--rule", rule, "--redecide", tmp_path / "archive", "--format", "json", "--view", "contracts").out)
+    assert {name: found[name] for name in ("groups", "months", "contracts")} == {name: rows for name, rows in told(without, rule=rule).items() if name != "rules"}
     [book] = found["redecided"]
     with duckdb.connect() as con:
-        approved, funded = con.execute(f"SELECT count(*) FILTER (decision = 'approve'), coalesce(sum(funded_fen), 0) FROM '{under_it}/decisions.parquet'").fetchall()[0]
+        approved, funded = con.execute(f"SELECT count(*) FILTER (decision = 'approve'), coalesce(sum(funded_fen), 0) FROM '{under}/decisions.parquet'").fetchall()[0]
     before, after = book["sums"]
     assert book["from_stage"] == "limit" and (after["approved"], after["funded_fen"]) == (approved, int(funded))
     assert before["approved"] - after["approved"] == sum(row["outcome"] == "over_at_floor" for row in found["contracts"]) > 0
     with pytest.raises(UsageError, match="run-not-in-archive"):
-        anew(Archive.open(tmp_path / "archive"), [Run.open(under_it)], [], {}, 1, None)
+        anew(Archive.open(tmp_path / "archive"), [Run.open(under)], [], {}, 1, None)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +238,10 @@ def test_interest_forgone_is_that_of_the_first_twelve_months(old_and_new):
     assert row["annual_rate_after"] in (0.1199, 0.12)
     assert row["interest_before_fen"] == interest[0.14] and row["interest_after_fen"] == pytest.approx(interest[row["annual_rate_after"]], abs=6)
     assert row["outstanding_fen"] == 1_200_00  # nothing was paid
+    both = group(found, "grade", "D", "contracts")  # two alike, which owe 650 yuan on average; own funds cost 2.9 %, losses are 0.6 x 2 %
+    margin = {rate: rate - 0.029 - 0.6 * 0.02 for rate in (0.14, row["annual_rate_after"])}
+    assert (both["margin_before"], both["margin_after"]) == pytest.approx(tuple(margin.values()), abs=1e-6)
+    assert (both["margin_before_fen"], both["margin_after_fen"]) == tuple(round(2 * 650_00 * each) for each in margin.values())
     assert group(found, scope="contracts")["over_outstanding_fen"] == 3 * 1_200_00
 
 
