@@ -88,10 +88,20 @@ def frames(error: BaseException) -> list[str]:
     return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)] + (getattr(error, "trail", None) or [])
 
 
+def _of_the_machine(error: BaseException) -> int | None:
+    """The error's number, if it is the machine's. Whoever copies a folder has it in words, and so has DuckDB."""
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        return error.errno
+    if isinstance(error, OSError) and error.errno is None or type(error).__name__ == "IOException":
+        return next((number for number in _MACHINE if os.strerror(number) in str(error)), None)
+    return None
+
+
 def unexpected(error: BaseException) -> InternalError:
     """Ours, or the machine's: says where, never with what values. Messages of libraries quote rows, so they stay inside."""
-    if isinstance(error, OSError) and error.errno in _MACHINE:
-        failed = InternalError("machine-failed", os.strerror(error.errno), str(error.filename or ""), "Mend that and try again; nothing half-written stands in place of a good file.")
+    number = _of_the_machine(error)
+    if number is not None:
+        failed = InternalError("machine-failed", os.strerror(number), str(getattr(error, "filename", None) or ""), "Mend that and try again; nothing half-written stands in place of a good file.")
         failed.__traceback__ = error.__traceback__
         return failed
     frame = error.__traceback__

@@ -313,6 +313,21 @@ def test_alerts_leave_by_file_and_webhook_once_and_a_hook_that_is_down_is_an_exi
     server.shutdown()
 
 
+def test_what_one_did_not_look_at_this_time_is_not_over(book, lender_run, quiet, tmp_path):
+    def looked(runs, book=None):
+        with Sight([Run.open(run) for run in runs], Book.open(book) if book else None) as sight:
+            return look(sight, POLICY)
+
+    few = night(lender_run, tmp_path / "few", AS_OF, decisions="SELECT * FROM old ORDER BY application_id LIMIT 50")
+    whole, without_book, little = looked([lender_run, *quiet], book), looked([lender_run, *quiet]), looked([few, *quiet])
+    of_the_book = ("unmatched-money", "first-payment-default:2026-02", "observed-to-expected:book", "sequential:calibration:book")
+    assert all(without_book.undecided(alert_id) for alert_id in of_the_book) and not whole.undecided("unmatched-money")
+    assert little.undecided("approval-rate") and not whole.undecided("approval-rate")
+    gone = ("reason-share:R-NO-MORE", "run-warning:regulation-unverified", "income-flag:I-NO-MORE")
+    assert not any(whole.undecided(alert_id) for alert_id in (*gone, "first-payment-default:2020-01")), "what is gone for good is over"
+    assert whole.undecided("csi:of_another_model") and whole.undecided("sequential:calibration:outcomes") and whole.undecided("auc:outcomes")
+
+
 @pytest.mark.parametrize(("old", "new", "says"), [
     ('path = "alerts.jsonl"', "", "a sink of kind file wants path"),
     ('kind = "stdout"', 'kind = "webhook"\nurl = "http://hooks.example/x"', "begins with https"),

@@ -15,7 +15,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty.", show_default=False)],
     dry_run: DryRun = False,
 ) -> int:
-    """Write configuration and a sample to start from: DIR/configs and DIR/sample_data."""
+    """Write configuration, a sample and a notebook to start from: DIR/configs, DIR/sample_data and DIR/example.ipynb."""
     import shutil
 
     from qqloan_cli.policy.home import shipped
@@ -28,5 +28,9 @@ def init(
         if not dry_run:
             shutil.copytree(shipped(name), folder / name)
         said.say(f"{folder / name}: {sum(1 for p in shipped(name).rglob('*') if p.is_file())} files")
+    example = Path(__file__).parent.parent / "notebook" / "example.ipynb"
+    if not dry_run:
+        shutil.copyfile(example, folder / example.name)
+    said.say(f"{folder / example.name}: the run, looked at from a notebook")
     said.next_step(f"cd {folder} && qqloan run sample_data --out runs/first --as-of 2026-11-24")
     return 0

@@ -172,18 +172,19 @@ def _decided(home: Path, path: Path, inputs: Path | None, scratch: Path, workers
     """(outcomes, what the rules did): the chain up to the evidence, and then every case at once."""
     from qqloan_cli import chain
     from qqloan_cli.asking.cases import decide
-    from qqloan_cli.commands.begin import begin
     from qqloan_cli.engine.events import SILENT
     from qqloan_cli.engine.walk import walk
+    from qqloan_cli.making import begin
     from qqloan_cli.policy.cases import load_cases
     from qqloan_cli.policy.rules import load_rules
     from qqloan_cli.policy.usage import usage_in
+    from qqloan_cli.reports import console
 
     asked = load_cases(path)
     files = inputs or path.parent / asked.inputs
     if not files.exists():
         raise UsageError("cases-without-inputs", "the lender's files that the cases are of are not there", str(files), "Name them with --inputs.")
-    run = begin([files], scratch / "run", asked.as_of, source=None, config=home, history=[], max_quarantine=None, workers=workers, resume=False, dry_run=False, whole=False)
+    run = begin([files], scratch / "run", asked.as_of, events=console.current(), config=home, workers=workers, whole=False)
     walk(run, chain.named({"keys", "links", "verify", "income", "credit", "social"}), workers, SILENT)
     outcomes = decide(run, asked.case)
     return outcomes, usage_in([(outcome.rules_hit, outcome.rules_unknown) for outcome in outcomes], load_rules(home))

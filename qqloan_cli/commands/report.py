@@ -20,6 +20,9 @@ def nightly(
     book: BookOption = None,
     out: Annotated[Optional[Path], typer.Option("--out", "-o", help="Write the report as one HTML file.", show_default=False)] = None,
     at: At = None,
+    outcomes: Annotated[Optional[Path], typer.Option("--outcomes", metavar="FILE", help="What became of the runs' applications, as qqloan monitor takes it.", show_default=False)] = None,
+    archive: Annotated[Optional[Path], typer.Option("--archive", help="Where the runs are sealed: people's decisions on referred applications.", show_default=False)] = None,
+    notices: Annotated[Optional[list[Path]], typer.Option("--notices", metavar="DIR", help="Letters that were written (qqloan notice --as parquet); repeatable.", show_default=False)] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")] = "en",
     config: Config = None,
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
@@ -28,6 +31,7 @@ def nightly(
     """The nightly risk report: what changed, what is amber or red, what to do; then every figure, with the SQL that gave it."""
     from qqloan_cli.engine.files import write_text
     from qqloan_cli.engine.run import Run
+    from qqloan_cli.oversight.nightly import Beside
     from qqloan_cli.oversight.nightly import nightly as looked_at
     from qqloan_cli.oversight.sight import Sight
     from qqloan_cli.policy.home import config_dir
@@ -39,7 +43,7 @@ def nightly(
     formats.known(format)
     day = as_date(at, "--at") if at else None
     with Sight([Run.open(run) for run in runs], Book.open(book) if book else None, day, as_workers(workers), threads=2) as sight:
-        found = looked_at(sight, config_dir(config))
+        found = looked_at(sight, config_dir(config), Beside(outcomes, archive, notices or []))
     for note in found["notes"]:
         console.current().note(note["ref"], note["text"])
     if out is not None:

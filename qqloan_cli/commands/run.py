@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from qqloan_cli.commands.options import AsOf, Config, Draft, DryRun, Inputs, Out, Policies, Source, Workers, as_date, as_workers
+from qqloan_cli.commands.options import AsOf, Config, Draft, DryRun, Inputs, MaxQuarantine, Out, Policies, Source, Workers, as_date, as_share, as_workers
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
     policies: Policies = None,
     draft: Draft = False,
     history: Annotated[Optional[list[Path]], typer.Option("--history", help="An earlier run: for duplicates, velocity and exposure. May be repeated.", show_default=False)] = None,
-    max_quarantine: Annotated[Optional[str], typer.Option("--max-quarantine", metavar="SHARE", help="More refused rows than this (2% or 0.02) of any input stop the run.", show_default=False)] = None,
+    max_quarantine: MaxQuarantine = None,
     workers: Workers = None,
     engine: Annotated[str, typer.Option("--engine", help="local or spark.")] = "local",
     master: Annotated[str, typer.Option("--master", help="Spark's master, with --engine spark.")] = "local[2]",
@@ -32,7 +32,7 @@ def run(
     RUN is made whole or not at all. The same inputs, configuration, model and
     --as-of give the same bytes, whatever the workers or the engine.
     """
-    from qqloan_cli.commands.begin import begin
+    from qqloan_cli.making import begin, foreseen
     from qqloan_cli.reports import console
 
     said = console.current()
@@ -44,12 +44,11 @@ def run(
         from qqloan_cli.errors import UsageError
 
         raise UsageError("engine-unknown", f"--engine {engine} is not known", hint="Use local or spark.")
-    made = begin(
-        inputs, out, as_date(as_of), source=source, config=config, policies=policies, draft=draft, history=history or [], max_quarantine=max_quarantine,
-        workers=as_workers(workers), resume=resume, dry_run=dry_run, whole=True, spark=spark,
-    )
-    if made is None:
+    share, asked = as_share(max_quarantine), {"source": source, "config": config, "policies": policies, "draft": draft, "history": history or []}
+    if dry_run:
+        said.say(foreseen(inputs, out, as_date(as_of), **asked))
         return 0
+    made = begin(inputs, out, as_date(as_of), **asked, events=said, max_quarantine=share, workers=as_workers(workers), resume=resume, spark=spark)
     from qqloan_cli.reports import summary
 
     said.close()

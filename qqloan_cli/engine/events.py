@@ -14,6 +14,8 @@ class Events(Protocol):
 
     def note(self, ref: str, text: str) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class _Silent:
     def started(self, stage, total):
@@ -26,6 +28,9 @@ class _Silent:
         pass
 
     def note(self, ref, text):
+        pass
+
+    def close(self):
         pass
 
 

@@ -67,7 +67,9 @@ def aside():
 
 def settle(con) -> None:
     """What belongs to a connection and not to its database: a cursor begins without it."""
-    con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    con.execute("SET TimeZone = 'UTC'")
+    if "ipykernel" not in sys.modules:  # in a notebook without ipywidgets DuckDB 2.0 refuses to have the setting touched
+        con.execute("SET enable_progress_bar = false")
 
 
 def clear(con) -> None:

@@ -32,12 +32,12 @@ def memory_mb() -> int:
 
 
 class Apart:
-    """A call in a process of its own, at work from now on. A context manager: leaving it ends the process."""
+    """A call in a process of its own, at work from now on. A context manager: leaving it ends the process. ``alone``: it begins no others."""
 
-    def __init__(self, function: Callable[..., Any], *arguments) -> None:
+    def __init__(self, function: Callable[..., Any], *arguments, alone: bool = True) -> None:
         self._ours, theirs = _CONTEXT.Pipe()
         held = (self._ours,) if _LINUX else ()
-        self._process = _CONTEXT.Process(target=_call, args=(theirs, os.getpid(), held, function, arguments), daemon=True)
+        self._process = _CONTEXT.Process(target=_call, args=(theirs, os.getpid(), held, function, arguments), daemon=alone)
         with signals_wait():
             self._process.start()
         theirs.close()

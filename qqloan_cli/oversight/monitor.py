@@ -22,6 +22,7 @@ from qqloan_cli.policy.monitor import OF_A_BOOK, Monitoring
 
 _OF_OUTCOMES = ("bad-rate", "observed-to-expected", "brier", "calibration-slope", "calibration-intercept", "auc")
 _OF_PEOPLE = ("override-rate", "review-open")
+_MAY_BE_GONE = {"reason-share": "approval-rate", "income-flag": "income-unknown", "run-warning": "", "first-payment-default": ""}  # and what shows that one looked
 
 
 class Looked(NamedTuple):
@@ -32,13 +33,15 @@ class Looked(NamedTuple):
     asked: frozenset[str]
 
     def undecided(self, alert_id: str) -> bool:
-        """Whether this look says nothing of an alert: its measure was not asked for (no book, no outcomes), or could not be judged. An alert
-        that is not there is over only where it is decided."""
+        """Whether this look says nothing of an alert: its measure was not asked for (no book, no outcomes), could not be judged, or has no row.
+        An alert that is not there is over only where it is decided. Reasons, flags, warnings and cohorts may be gone for good."""
         measure, _, subject = alert_id.partition(":")
         if measure not in self.asked:
             return True
-        found = [s for m, who, s in zip(*(self.measures.column(name).to_pylist() for name in ("measure", "subject", "severity"))) if m == measure and (who or "") == subject]
-        return bool(found) and found[0] is None
+        rows = {(row["measure"], row["subject"] or ""): row["severity"] for row in self.measures.select(["measure", "subject", "severity"]).to_pylist()}
+        if (measure, subject) in rows:
+            return rows[measure, subject] is None
+        return measure not in _MAY_BE_GONE or bool(_MAY_BE_GONE[measure]) and (_MAY_BE_GONE[measure], "") not in rows
 
     @property
     def worst(self) -> str:

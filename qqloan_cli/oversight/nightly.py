@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from qqloan_cli.oversight import figures, reserve
 from qqloan_cli.oversight.compliance import made
 from qqloan_cli.oversight.compliance.check import Law, compliance
+from qqloan_cli.oversight.compliance.letters import written
 from qqloan_cli.oversight.monitor import look
 from qqloan_cli.oversight.sight import Sight
 from qqloan_cli.policy.monitor import load_monitoring
@@ -17,7 +19,15 @@ _A_MONTH = datetime.timedelta(31)  # of the book's contracts those of the last m
 _EVIDENCE = 20  # rows of a rule that is broken
 
 
-def nightly(sight: Sight, config: Path) -> dict:
+class Beside(NamedTuple):
+    """What may be given besides runs and a book: a file of outcomes, the archive with people's decisions, folders of letters."""
+
+    outcomes: Path | None = None
+    archive: Path | None = None
+    notices: list[Path] = []
+
+
+def nightly(sight: Sight, config: Path, beside: Beside = Beside()) -> dict:
     """``status``, ``alerts`` and ``measures`` (monitor.py), ``rules`` with ``offending`` rows (compliance/), ``figures`` (name, section, rows,
     sql, beneath) and ``left_out``. ``config``: the folder that limits and rules are read from."""
     since = sight.at - _A_MONTH if sight.at else None
@@ -25,9 +35,9 @@ def nightly(sight: Sight, config: Path) -> dict:
         sight.work_out("state", "panel")
         reserve.work_out(sight, config)
     made.work_out(sight, since)
-    looked = look(sight, load_monitoring(config))
+    looked = look(sight, load_monitoring(config), beside.outcomes, beside.archive)
     as_of = max([*sight.dates[:1], *([sight.at] if sight.at else [])])
-    checked = compliance(sight, Law.of(config), as_of, since=since)
+    checked = compliance(sight, Law.of(config), as_of, letters=written(beside.notices) if beside.notices else None, since=since)
     rules = checked.rules.to_pylist()
     alerts, measures = sorted(looked.alerts.to_pylist(), key=lambda alert: alert["severity"] != "red"), looked.measures.to_pylist()
     taken, left_out = [], []

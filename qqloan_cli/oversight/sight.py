@@ -96,6 +96,17 @@ class Sight:
         """Where ``panel`` was worked out to."""
         return sorted((self._scratch / "panel").glob("*.parquet")) if self._scratch else []
 
+    def files(self, table: str) -> list[Path] | None:
+        """Where a table of the book lies, or was worked out to; None of one that is small and at hand."""
+        if table in ("state", "panel"):
+            self.work_out(table)
+            return sorted((self._scratch / table).glob("*.parquet"))
+        return self.book.files(table) if table in OF_BOOK and self.book is not None else None
+
+    def small(self, table: str) -> pa.Table:
+        """A small table that is at hand."""
+        return self._small[table]
+
     def has(self, table: str) -> bool:
         """Whether there is anything to look at under this name."""
         if table in OF_RUNS:

@@ -29,7 +29,9 @@ def _codes(row: dict) -> list[str]:
     return [code if isinstance(code, str) else code["code"] for codes in lists for code in codes]
 
 
-class _Page:
+class Page:
+    """What the parts are drawn on: heads, lines and tables, here of the terminal."""
+
     def __init__(self, reasons: dict[str, Reason], lang: str, products: dict) -> None:
         import sys
 
@@ -61,16 +63,13 @@ class _Page:
 
 def show(run: Run, found: dict[str, list[dict]], reasons: dict[str, Reason], lang: str, products: dict) -> None:
     """Prints the dossier; a stage that has not run yet leaves its part out. ``products``: policy/products.py, for whom charges go to."""
-    page = _Page(reasons, lang, products)
-    for part, draw in (
-        ("decisions", _decision), ("verify", _verify), ("income", _income), ("credit", _credit), ("social", _social), ("score", _score),
-        ("limit", _limit), ("cost_table", _cost_table), ("offers", _offers), ("disburse_plan", _plan), ("schedule", _schedule),
-    ):
+    page = Page(reasons, lang, products)
+    for part, draw in PARTS.items():
         if found[part]:
             draw(page, found)
 
 
-def _decision(page: _Page, found: dict) -> None:
+def _decision(page: Page, found: dict) -> None:
     row, limit = found["decisions"][0], (found["limit"] or [{}])[0]
     page.head(f"{page.w('application')} {row['application_id']}: {page.w(row['decision'])}")
     if row["decision"] == "approve":
@@ -83,14 +82,14 @@ def _decision(page: _Page, found: dict) -> None:
     page.table(["code", "in_words"], [[code, page.say(code)] for code in row["reason_codes"]])
 
 
-def _verify(page: _Page, found: dict) -> None:
+def _verify(page: Page, found: dict) -> None:
     row = found["verify"][0]
     page.head(f"{page.w('checks')}: {page.w(row['verdict'])}")
     page.table(["check", "outcome", "code", "in_words"], [[c["check"], page.w(c["outcome"]), c["code"], page.say(c["code"] or "")] for c in row["checks"]])
     page.line(f"{page.w('pass')}: {row['passed'].replace(' ', ', ')}")
 
 
-def _income(page: _Page, found: dict) -> None:
+def _income(page: Page, found: dict) -> None:
     row = found["income"][0]
     page.head(f"{page.w('income')}: {yuan(row['monthly_income_fen'])} ({page.w('income_rule')}: {row['income_rule'] or '-'}; {page.w('confidence')}: {page.w(row['income_confidence'])})")
     page.table(["figure", "value", "over_months", "confidence"], [
@@ -111,11 +110,11 @@ def _income(page: _Page, found: dict) -> None:
         ], (4,))
 
 
-def _facts(page: _Page, row: dict, names: tuple[str, ...]) -> None:
+def _facts(page: Page, row: dict, names: tuple[str, ...]) -> None:
     page.table(["figure", "value"], [[page.w(name), _fact(page, name, row[name])] for name in names], (1,))
 
 
-def _fact(page: _Page, name: str, value):
+def _fact(page: Page, name: str, value):
     if value is None or isinstance(value, str):
         return page.w(value)
     if isinstance(value, bool):
@@ -123,19 +122,19 @@ def _fact(page: _Page, name: str, value):
     return yuan(value) if name.endswith("_fen") else f"{value:.3f}" if isinstance(value, float) else value
 
 
-def _credit(page: _Page, found: dict) -> None:
+def _credit(page: Page, found: dict) -> None:
     page.head(page.w("credit"))
     _facts(page, found["credit"][0], _CREDIT)
 
 
-def _social(page: _Page, found: dict) -> None:
+def _social(page: Page, found: dict) -> None:
     row = found["social"][0]
     page.head(page.w("social"))
     _facts(page, row, _SOCIAL)
     page.table(["code", "in_words"], [[code, page.say(code)] for code in row["reasons"]])
 
 
-def _score(page: _Page, found: dict) -> None:
+def _score(page: Page, found: dict) -> None:
     row = found["score"][0]
     page.head(f"{page.w('score')}: {row['score']}, {page.w('grade')} {row['grade']}, {page.w('pd')} {row['pd']:.4f}")
     page.line(f"{page.w('without_social')}: {row['score_without_social']}, {row['grade_without_social']}, {row['pd_without_social']:.4f}")
@@ -145,7 +144,7 @@ def _score(page: _Page, found: dict) -> None:
     page.table(["code", "in_words", "feature", "points"], [[r["code"], page.say(r["code"]), r["feature"], f"{r['points']:.1f}"] for r in row["reasons"]], (3,))
 
 
-def _limit(page: _Page, found: dict) -> None:
+def _limit(page: Page, found: dict) -> None:
     row = found["limit"][0]
     for part in ("rules_hit", "rules_unknown"):
         if row[part]:
@@ -158,14 +157,14 @@ def _limit(page: _Page, found: dict) -> None:
         ], (1, 2))
 
 
-def _offers(page: _Page, found: dict) -> None:
+def _offers(page: Page, found: dict) -> None:
     page.head(page.w("offers"))
     page.table(["no", "product", "amount", "term", "annual_rate", "all_in", "monthly_payment"], [
         [o["offer_no"], o["product"], yuan(o["amount_fen"]), o["term_months"], _share(o["annual_rate"]), _share(o["all_in_annual_cost"]), yuan(o["monthly_payment_fen"])] for o in found["offers"]
     ], (2, 3, 4, 5, 6))
 
 
-def _cost_table(page: _Page, found: dict) -> None:
+def _cost_table(page: Page, found: dict) -> None:
     """As it has to be shown: every charge, its standard, to whom it goes, what it comes to; what is contingent apart; and that there is nothing else."""
     items = [item for item in found["cost_table"] if item["offer_no"] == 0]
     if not items:
@@ -176,24 +175,24 @@ def _cost_table(page: _Page, found: dict) -> None:
     page.line(page.w("nothing_else"))
 
 
-def _standard(page: _Page, item: dict) -> str | None:
+def _standard(page: Page, item: dict) -> str | None:
     return None if item["standard"] is None else f"{item['standard']:.4%} {page.w('per_' + item['item'])}"
 
 
-def _payee(page: _Page, item: dict) -> str | None:
+def _payee(page: Page, item: dict) -> str | None:
     shown = page.products[item["product"]].shown
     payee = getattr(shown, item["item"], None) if item["item"] in ("interest", "monthly_fee", "upfront_fee") else shown.interest if item["contingent"] else None
     return None if payee is None else getattr(payee, page.lang)
 
 
-def _plan(page: _Page, found: dict) -> None:
+def _plan(page: Page, found: dict) -> None:
     page.head(page.w("plan"))
     page.table(["tranche", "pay_date", "source", "amount", "payee", "condition"], [
         [p["tranche_no"], p["pay_date"], p["source"], yuan(p["amount_fen"]), p["payee_kind"], p["condition"]] for p in found["disburse_plan"]
     ], (3,))
 
 
-def _schedule(page: _Page, found: dict) -> None:
+def _schedule(page: Page, found: dict) -> None:
     page.head(page.w("schedule"))
     page.table(["tranche", "instalment", "due", "principal", "interest", "fee", "total"], [
         [s["tranche_no"], s["instalment_no"], s["due_date"], yuan(s["principal_fen"]), yuan(s["interest_fen"]), yuan(s["fee_fen"]),
@@ -203,3 +202,9 @@ def _schedule(page: _Page, found: dict) -> None:
 
 def _share(value) -> str:
     return "-" if value is None else f"{float(value):.2%}"
+
+
+PARTS = {
+    "decisions": _decision, "verify": _verify, "income": _income, "credit": _credit, "social": _social, "score": _score,
+    "limit": _limit, "cost_table": _cost_table, "offers": _offers, "disburse_plan": _plan, "schedule": _schedule,
+}

@@ -114,8 +114,7 @@ def _in_words(taken: dict, words: dict, lang: str) -> dict:
 def _figure(drawer: Drawer, taken: dict, lang: str) -> str:
     name, rows = taken["name"], taken["rows"]
     head, note = title(name, lang)
-    draw = _CHARTS.get(name)
-    chart = draw(drawer, head, rows, lang) if draw and rows else ""
+    chart = drawn(drawer, name, rows, lang)
     if name == "changes":
         table = page.table([column(of, lang) for of in ("measure", "today", "before", "change")], [
             [value(row["measure"], lang), _headline(row, "today", lang), _headline(row, "before", lang), "-" if row["change"] is None else f"{row['change']:+.2%}"] for row in rows
@@ -162,6 +161,11 @@ def _left_out(left: list[dict], lang: str) -> str:
 
 
 # --- charts ---
+
+
+def drawn(drawer: Drawer, name: str, rows: list[dict], lang: str) -> str:
+    """A figure's chart as SVG; nothing where it has none, or nothing to show."""
+    return _CHARTS[name](drawer, title(name, lang)[0], rows, lang) if name in _CHARTS and rows else ""
 
 
 def _named(rows: list[dict], lang: str, *names: str) -> list[dict]:

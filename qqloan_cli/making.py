@@ -1,4 +1,4 @@
-"""How ``run`` and ``intake`` begin: the request, the lock, the folder, the lender's files."""
+"""A lender's files into a run: the request, the lock, the folder, intake, and the chain. What ``run``, ``intake`` and ``watch`` share."""
 
 from __future__ import annotations
 
@@ -8,40 +8,33 @@ import os
 import time
 from pathlib import Path
 
-from qqloan_cli.errors import UsageError
-from qqloan_cli.reports import console
-
-
-def as_share(text: str | None) -> float | None:
-    """2% or 0.02 as a share."""
-    if text is None:
-        return None
-    try:
-        share = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise UsageError("share-wrong", f"{text!r} is not a share", "--max-quarantine", "Write it as 2% or 0.02.")
-    return share
+from qqloan_cli.engine.events import Events
 
 
 def begin(
-    inputs: list[Path], out: Path, as_of: datetime.date, *, source: str | None, config: Path | None, history: list[Path],
-    max_quarantine: str | None, workers: int, resume: bool, dry_run: bool, whole: bool, spark: str | None = None,
+    inputs: list[Path], out: Path, as_of: datetime.date, *, events: Events, source: str | None = None, config: Path | None = None, history: list[Path] = (),
+    max_quarantine: float | None = None, workers: int = 1, resume: bool = False, whole: bool = True, spark: str | None = None,
     policies: Path | None = None, draft: bool = False,
 ):
-    """Makes a run of ``inputs``, to its end where ``whole``; None after a dry run."""
+    """Makes a run of ``inputs``, to its end where ``whole``. ``max_quarantine``: the share of refused rows that stops it."""
+    with _asked(inputs, as_of, source, config, history, policies, draft) as (home, asked):
+        return _made(asked, home, inputs, out, source, max_quarantine, workers, resume, whole, spark, events)
+
+
+def foreseen(inputs: list[Path], out: Path, as_of: datetime.date, *, source: str | None, config: Path | None, history: list[Path], policies: Path | None, draft: bool) -> str:
+    """What ``begin`` would do, in words; what is wrong with the request is raised."""
+    with _asked(inputs, as_of, source, config, history, policies, draft) as (home, asked):
+        size = sum(size for _, size, _ in asked["inputs"])
+        return f"would read {len(asked['inputs'])} files ({size / 1e6:,.1f} MB) with {home} as of {as_of} into {out}"
+
+
+@contextlib.contextmanager
+def _asked(inputs: list[Path], as_of: datetime.date, source: str | None, config: Path | None, history: list[Path], policies: Path | None, draft: bool):
+    """(configuration folder, the request)."""
     from qqloan_cli.engine.build import request
 
-    said = console.current()
-    share = as_share(max_quarantine)
     with _policy(policies, config, as_of, draft) as (home, stands):
-        asked = {**request(inputs, as_of, home, source, history), "policy": stands}
-        if dry_run:
-            size = sum(size for _, size, _ in asked["inputs"])
-            said.say(f"would read {len(asked['inputs'])} files ({size / 1e6:,.1f} MB) with {home} as of {as_of} into {out}")
-            return None
-        return _made(asked, home, inputs, out, source, share, workers, resume, whole, spark)
+        yield home, {**request(inputs, as_of, home, source, list(history)), "policy": stands}
 
 
 @contextlib.contextmanager
@@ -59,22 +52,22 @@ def _policy(policies: Path | None, config: Path | None, as_of: datetime.date, dr
         yield found
 
 
-def _made(asked: dict, home: Path, inputs: list[Path], out: Path, source: str | None, share: float | None, workers: int, resume: bool, whole: bool, spark: str | None):
+def _made(asked: dict, home: Path, inputs: list[Path], out: Path, source: str | None, share: float | None, workers: int, resume: bool, whole: bool, spark: str | None, events: Events):
     from qqloan_cli import chain
     from qqloan_cli.engine.build import building
 
-    with building(out, asked, home, console.current(), resume) as made:
+    with building(out, asked, home, events, resume) as made:
         settings = {}
         if "intake" not in made.document["stages"]:
-            settings = _intake(made, inputs, source, share, workers, whole, spark)
+            settings = _intake(made, inputs, source, share, workers, whole, spark, events)
         if whole:
             from qqloan_cli.engine.walk import walk
 
-            walk(made, chain.stages(), workers, console.current(), spark, settings)
+            walk(made, chain.stages(), workers, events, spark, settings)
     return made
 
 
-def _intake(made, inputs: list[Path], source: str | None, share: float | None, workers: int, whole: bool, spark: str | None) -> dict:
+def _intake(made, inputs: list[Path], source: str | None, share: float | None, workers: int, whole: bool, spark: str | None, events: Events) -> dict:
     """Reads the files into the run, beside what the stages need being loaded, and gives the stages' settings back where the chain goes on."""
     import duckdb  # noqa: F401  both processes need these: the reader is forked with them
     import pyarrow.parquet  # noqa: F401
@@ -83,7 +76,7 @@ def _intake(made, inputs: list[Path], source: str | None, share: float | None, w
     from qqloan_cli.engine.workers import Apart
     from qqloan_cli.intake import read  # noqa: F401
 
-    said, arguments = console.current(), (made, inputs, source, share, workers, spark)
+    arguments = (made, inputs, source, share, workers, spark, events)
     if spark:  # its driver is this process
         settings, document = {}, _read(*arguments)
     else:
@@ -95,19 +88,19 @@ def _intake(made, inputs: list[Path], source: str | None, share: float | None, w
     made.warn(of_settings)
     made.save()
     told = {name: document["timings"]["intake"][name] for name in ("seconds", "memory_mb")}
-    said.finished("intake", document["stages"]["intake"]["rows_in"], sum(document["stages"]["intake"]["rows_out"].values()), **told)
+    events.finished("intake", document["stages"]["intake"]["rows_in"], sum(document["stages"]["intake"]["rows_out"].values()), **told)
     return settings
 
 
-def _read(made, inputs: list[Path], source: str | None, share: float | None, workers: int, spark: str | None) -> dict:
+def _read(made, inputs: list[Path], source: str | None, share: float | None, workers: int, spark: str | None, events: Events) -> dict:
     """In a process of its own, with which its memory goes. Returns the run's document as it is then."""
     from qqloan_cli.engine.workers import memory_mb
     from qqloan_cli.intake.read import take_in
 
-    started, said = time.perf_counter(), console.current()
-    take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=said, spark=spark)
+    started = time.perf_counter()
+    take_in(made, inputs, source=source, max_quarantine=share, workers=workers, events=events, spark=spark)
     counts = made.document["counts"]
     made.document["stages"]["intake"] = {"rows_in": sum(c["in"] for c in counts.values()), "rows_out": {name: c["accepted"] for name, c in counts.items()}}
     made.document["timings"]["intake"] = {"seconds": round(time.perf_counter() - started, 3), "memory_mb": memory_mb()}
-    said.close()
+    events.close()
     return made.document
