@@ -33,7 +33,7 @@ MAY = {
     "making": {"errors", "engine", "policy", "intake", "archive", "chain"},
     "archive": {"errors", "contracts", "engine", "policy", "chain"},
     "servicing": {"errors", "contracts", "engine", "policy", "loans", "intake"},
-    "oversight": {"errors", "contracts", "engine", "policy", "loans", "scoring", "servicing", "archive", "chain", "making", "asking", "intake"},
+    "oversight": {"errors", "contracts", "engine", "policy", "loans", "funding", "scoring", "servicing", "archive", "chain", "making", "asking", "intake"},
     "reports": {"errors", "contracts", "engine", "policy"},
     "notebook": {"errors", "contracts", "engine", "oversight", "servicing", "reports"},
     "commands": {"errors", "app", "chain", "making", "asking", "archive", "servicing", "oversight", "contracts", "engine", "policy", "intake", "scoring", "loans", "funding", "links", "generate", "reports", "commands"},

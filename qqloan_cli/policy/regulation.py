@@ -180,3 +180,8 @@ def load_regulation(config_dir: Path) -> Rulebook:
                 raise ConfigError("regulation-twice", f"{rule.id} stands twice", str(path), "Keep one, or give the later one another id and the earlier one an end.")
             rules[rule.id] = rule
     return Rulebook(list(rules.values()), lpr)
+
+
+def load_rule_file(path: Path) -> list[Regulation]:
+    """The [[rule]]s of a file of its own, such as one of rules to come. Raises ConfigError."""
+    return load(path, _File).rule
