@@ -55,7 +55,7 @@ def check(
 
 def impact(
     runs: Runs = None,
-    rule: Annotated[str, typer.Option("--rule", metavar="FILE|ID", help="A TOML file of [[rule]]s to come, or the id of one in configs/regulation/.", show_default=False)] = "",
+    rule: Annotated[str, typer.Option("--rule", metavar="FILE|ID", help="A TOML file of rules to come, or the id of one in configs/regulation/.", show_default=False)] = "",
     book: BookOption = None,
     at: Annotated[Optional[str], typer.Option("--at", metavar="DATE", help="The day whose LPR a cap hangs on, and on which the book is seen (default: the latest in sight).", show_default=False)] = None,
     own_dates: Annotated[bool, typer.Option("--own-dates", help="Hold each contract against the cap that its own day's LPR would have set.")] = False,
