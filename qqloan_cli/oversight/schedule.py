@@ -1,7 +1,7 @@
 """The night, and the watch of an inbox, as crontab lines or systemd units: texts to be read, changed and installed by whoever runs the machine.
 
-Both call `qqloan night` (and `qqloan watch`), and nothing between: no shell script has to be kept right beside them. Every path is absolute
-and written as each kind wants it: cron ends a command at a bare `%`, systemd takes `%` for a specifier and `$` for a variable.
+Both call `qqloan night` (and `qqloan watch`), and nothing between: no shell script has to be kept right beside them. Every path is absolute,
+or in a crontab's line below the folder that it goes to first, and written as each kind wants it: cron ends a command at a bare `%`, systemd takes `%` for a specifier and `$` for a variable.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def _job(plan: Plan, lock: list[str], words: list[str], name: str) -> str:
     """flock, the command, its log; and a line for cron to mail where it did not end in 0."""
     variables = [f"{variable}={value}" for variable, value in plan.environment.items()]
     command = [*lock, *(["env", *variables] if variables else []), *plan.program, *words]
-    log = for_cron([str(plan.log)])
+    below = f"{plan.workdir}/"  # a line is short, and it begins with a cd
+    command = [f"./{word.removeprefix(below)}" if word.startswith(below) else word for word in command]
+    log = for_cron([f"./{str(plan.log).removeprefix(below)}" if str(plan.log).startswith(below) else str(plan.log)])
     return f"umask 077; cd {for_cron([str(plan.workdir)])} && {for_cron(command)} >> {log} 2>&1 || echo {name} ended in $?, see {log}"
 
 

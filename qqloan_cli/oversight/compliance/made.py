@@ -15,9 +15,10 @@ from qqloan_cli.loans.annual_cost import effective, nominal, rate_of
 from qqloan_cli.oversight.sight import Sight
 
 _BLOCK = 1_500_000  # instalments worked out at a time
-_OF_RUN = "SELECT application_id, instalment_no, principal_fen, principal_fen + interest_fen + fee_fen AS paid_fen FROM read_parquet({})"
-_OF_BOOK = """SELECT application_id, instalment_no, i.principal_fen, i.principal_fen + interest_fen + fee_fen AS paid_fen
-    FROM ({}) AS i JOIN (SELECT loan_id, application_id, min(drawn_on) OVER (PARTITION BY application_id) AS first_drawn_on FROM ({})) AS l USING (loan_id) WHERE first_drawn_on >= DATE {}"""
+_OF_RUN = """SELECT application_id, CASE WHEN method = 'bullet' THEN term_months ELSE instalment_no END AS instalment_no, principal_fen, principal_fen + interest_fen + fee_fen AS paid_fen
+    FROM read_parquet({}) JOIN (SELECT application_id, method, term_months FROM read_parquet({})) USING (application_id)"""
+_OF_BOOK = """SELECT application_id, CASE WHEN method = 'bullet' THEN term_months ELSE instalment_no END AS instalment_no, i.principal_fen, i.principal_fen + interest_fen + fee_fen AS paid_fen
+    FROM ({}) AS i JOIN (SELECT loan_id, application_id, method, term_months, min(drawn_on) OVER (PARTITION BY application_id) AS first_drawn_on FROM ({})) AS l USING (loan_id) WHERE first_drawn_on >= DATE {}"""
 SCHEMA = pa.schema([("made_in", pa.string()), ("application_id", pa.string()), ("lent_fen", pa.int64()), ("instalments", pa.int32()), ("nominal", pa.float64()), ("effective", pa.float64())])
 
 
@@ -25,10 +26,10 @@ def work_out(sight: Sight, since: datetime.date | None = None) -> None:
     """Puts ``costs`` in sight: made_in (a run's id, or book), application_id, lent_fen, instalments, nominal (12 i) and effective
     ((1 + i)^12 - 1) of the monthly rate i at which all that is paid is worth what was lent; null where less comes back than was lent.
     ``since``: of the book, contracts first drawn from that day on. Tranches of an application count as drawn together, as the contract says
-    them; an instalment as a month."""
+    them; an instalment as a month, but a bullet's only one as its last."""
     if sight.has("costs"):
         return
-    asked = [(run.run_id, _OF_RUN.format(literal(str(path)))) for run in sight.runs for path in run.whole("schedule")]
+    asked = [(run.run_id, _OF_RUN.format(literal(str(path)), literal(str(run.folder("limit") / path.name)))) for run in sight.runs for path in run.whole("schedule")]
     if sight.book is not None:
         first = literal(str(since or datetime.date(1970, 1, 1)))
         asked += [("book", _OF_BOOK.format(sight.book.source("instalments", bucket), sight.book.source("loans", bucket), first)) for bucket in range(sight.book.buckets)]
