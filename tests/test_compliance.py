@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from book_of import book, close, events, loan, post
+from book_of import book, close, loan
 from conftest import ROOT, call, done
 
 from qqloan_cli.oversight.compliance.check import Law, query

@@ -67,12 +67,7 @@ def redecide(archive: Archive, entry: Entry, scratch: Path, policy: Path | None,
     now = _told(stages, run)
     other = [place for place, stage in enumerate(stages) if told[stage.name] is None or told[stage.name] != now[stage.name]]
     again = stages[other[0]:] if other else []
-    for stage in again:
-        for table in stage.writes:
-            for path in run.whole(table):
-                path.unlink()
-        run.document["stages"].pop(stage.name, None)
-        run.document["timings"].pop(stage.name, None)
+    run.forget(again)
     write_json(run.root / "run.json", run.document)
     walk(run, again, workers, events)
     finish(run)

@@ -91,6 +91,15 @@ class Run:
     def save(self) -> None:
         write_json(self.root / "run.json", self.document)
 
+    def forget(self, stages: Iterable) -> None:
+        """What these stages wrote is to be made again."""
+        for stage in stages:
+            for table in stage.writes:
+                for path in self.whole(table):
+                    path.unlink()
+            self.document["stages"].pop(stage.name, None)
+            self.document["timings"].pop(stage.name, None)
+
     @property
     def beside(self) -> Path:
         """Where a step makes its tables until they are whole."""

@@ -26,13 +26,3 @@ def beside(run: Run, root: Path, but: set[str] = frozenset()) -> Run:
 def link(path: Path, at: Path) -> None:
     at.parent.mkdir(parents=True, exist_ok=True)
     os.symlink(path.resolve(), at)
-
-
-def forget(run: Run, stages: list) -> None:
-    """What these stages wrote is to be made again."""
-    for stage in stages:
-        for table in stage.writes:
-            for path in run.whole(table):
-                path.unlink()
-        run.document["stages"].pop(stage.name, None)
-        run.document["timings"].pop(stage.name, None)

@@ -29,7 +29,7 @@ from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.engine.stage import read_settings
 from qqloan_cli.engine.walk import walk
 from qqloan_cli.errors import ConfigError, UsageError
-from qqloan_cli.oversight.aside import beside, forget
+from qqloan_cli.oversight.aside import beside
 from qqloan_cli.policy.funding import load_funding
 from qqloan_cli.policy.products import ppm
 from qqloan_cli.policy.servicing import load_servicing
@@ -146,7 +146,7 @@ class _Measured:
         of_all = [stage for stage in again if stage.name in OF_EVERYBODY]
         of_each = [stage for stage in again if stage.name not in OF_EVERYBODY]
         anew = beside(self.run, self.scratch / name / "run", but=inputs)
-        forget(anew, again)
+        anew.forget(again)
         walk(anew, [stage for stage in of_all if stage.name == "keys"], self.workers, SILENT, settings=settings)
         asked = self._without_keys(anew, keys, self.scratch / name / "keys") if keys else anew
         walk(asked, [stage for stage in of_all if stage.name == "links"], self.workers, SILENT, settings=settings)
