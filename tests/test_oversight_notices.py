@@ -196,8 +196,9 @@ def test_the_disclosure_rule_is_named_from_its_first_day_on(lender_run, tmp_path
 
 def test_law_that_is_not_sure_or_not_the_licences_is_not_named(lender_run, tmp_path):
     shutil.copytree(CONFIGS, tmp_path / "configs")
-    path = tmp_path / "configs" / "regulation" / "cited.toml"
-    path.write_text(path.read_text(encoding="utf-8").replace('certainty = "H"', 'certainty = "M"', 1), encoding="utf-8")  # the first: pipl.24
+    path = tmp_path / "configs" / "regulation" / "data.toml"
+    before, rule = path.read_text(encoding="utf-8").split('id = "pipl.24"\n')
+    path.write_text(before + 'id = "pipl.24"\n' + rule.replace('certainty = "H"', 'certainty = "M"', 1), encoding="utf-8")
     application = duckdb.execute(f"SELECT min(application_id) FROM '{lender_run}/decisions.parquet' WHERE decision = 'decline'").fetchall()[0][0]
     assert "article 24" in _one(lender_run, application, "--lang", "en")
     assert "article 24" not in _one(lender_run, application, "--lang", "en", "--config", tmp_path / "configs")

@@ -17,9 +17,9 @@ def explain(
     what_if: Annotated[Optional[list[str]], typer.Option("--what-if", metavar="NAME=VALUE", help="Decide it anew with this changed, e.g. monthly_income=30000; several times for several changes.", show_default=False)] = None,
     how_to_approve: Annotated[bool, typer.Option("--how-to-approve", help="The smallest changes, of what an applicant can change, after which it would be approved.")] = False,
     run_id: Annotated[Optional[str], typer.Option("--run-id", metavar="RUN_ID", help="Of an archive: which sealed run. Its reasons are told in the words that were in force then.", show_default=False)] = None,
-    to: Annotated[Optional[Path], typer.Option("--to", metavar="FILE", help="Write it as one page for a credit committee, with charts: case.html.", show_default=False)] = None,
     lang: Annotated[str, typer.Option("--lang", help="en or zh.", envvar="QQLOAN_LANG")] = "en",
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    to: Annotated[Optional[Path], typer.Option("--to", metavar="FILE", help="Write it as one page for a credit committee, with charts: case.html.", show_default=False)] = None,
 ) -> int:
     """Checks, income evidence, score reasons, rules, waterfall, tranches and schedule of one application."""
     from qqloan_cli.engine.run import Run
