@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 from qqloan_cli.oversight import figures, reserve
 from qqloan_cli.oversight.compliance import made
-from qqloan_cli.oversight.compliance.check import Law, compliance
+from qqloan_cli.oversight.compliance.check import Law, compliance, file_of, query
 from qqloan_cli.oversight.compliance.letters import written
 from qqloan_cli.oversight.monitor import look
 from qqloan_cli.oversight.sight import Sight
+from qqloan_cli.oversight.watched import ASKED
+from qqloan_cli.policy import drift
 from qqloan_cli.policy.monitor import load_monitoring
 from qqloan_cli.policy.reasons import load_reasons
 
+DRIFT = Path(drift.__file__).with_suffix(".sql")
 _A_MONTH = datetime.timedelta(31)  # of the book's contracts those of the last month are looked at every night; all of them by qqloan compliance
 _EVIDENCE = 20  # rows of a rule that is broken
 
@@ -38,7 +41,7 @@ def nightly(sight: Sight, config: Path, beside: Beside = Beside()) -> dict:
     looked = look(sight, load_monitoring(config), beside.outcomes, beside.archive)
     as_of = max([*sight.dates[:1], *([sight.at] if sight.at else [])])
     checked = compliance(sight, Law.of(config), as_of, letters=written(beside.notices) if beside.notices else None, since=since)
-    rules = checked.rules.to_pylist()
+    rules = [{**rule, "query": file_of(rule["topic"])} for rule in checked.rules.to_pylist()]
     alerts, measures = sorted(looked.alerts.to_pylist(), key=lambda alert: alert["severity"] != "red"), looked.measures.to_pylist()
     taken, left_out = [], []
     for name, section in figures.FIGURES.items():
@@ -54,8 +57,15 @@ def nightly(sight: Sight, config: Path, beside: Beside = Beside()) -> dict:
         "book": None if sight.book is None else {"name": sight.book.root.name, "closed_to": sight.at},
         "status": _worst([*(alert["severity"] for alert in alerts), *("red" for rule in rules if rule["status"] == "failed")]),
         "words": _reasons(sight, taken), "alerts": alerts, "measures": measures, "rules": rules,
+        "queries": {"measures": {path.name: path.read_text(encoding="utf-8") for path in sorted(ASKED.glob("*.sql"))}, "csi": {DRIFT.name: DRIFT.read_text(encoding="utf-8")}, "rules": _queries(rules)},
         "offending": {name: rows.slice(0, _EVIDENCE).to_pylist() for name, rows in checked.rows.items()}, "figures": taken, "left_out": left_out, "notes": sight.notes,
     }
+
+
+def _queries(rules: list[dict]) -> dict[str, str]:
+    """Of every topic whose rules were held against anything."""
+    topics = {rule["topic"] for rule in rules if rule["looked_at"] is not None or rule["offending"] is not None}
+    return {file_of(topic): query(topic) for topic in sorted(topics)}
 
 
 def _worst(severities: list[str]) -> str:

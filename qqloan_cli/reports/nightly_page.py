@@ -43,9 +43,9 @@ def html(found: dict, lang: str) -> str:
     for taken in found["figures"]:
         by_section[taken["section"]].append(_figure(drawer, _in_words(taken, found["words"], lang), lang))
     if found["measures"]:
-        by_section["monitoring"] += _monitoring(drawer, found["measures"], lang)
+        by_section["monitoring"] += _monitoring(drawer, found["measures"], found["queries"], lang)
     if found["rules"]:
-        by_section["compliance"] += _rules(found["rules"], found["offending"], lang)
+        by_section["compliance"] += _rules(found["rules"], found["offending"], found["queries"]["rules"], lang)
     by_section["now"].insert(0, _now(found, lang))
     if found["left_out"]:
         by_section["data"].append(_left_out(found["left_out"], lang))
@@ -124,16 +124,16 @@ def _figure(drawer: Drawer, taken: dict, lang: str) -> str:
     return page.figure(name, head, note, chart, table, {f"{name}.sql": taken["sql"], **taken["beneath"]}, lang)
 
 
-def _monitoring(drawer: Drawer, measures: list[dict], lang: str) -> list[str]:
+def _monitoring(drawer: Drawer, measures: list[dict], queries: dict[str, dict[str, str]], lang: str) -> list[str]:
     made = []
     csi = sorted((row for row in measures if row["measure"] == "csi" and row["value"] is not None), key=lambda row: (-row["value"], row["subject"]))[:15]
     if csi:
         head, note = title("csi", lang)
         chart = drawer.bars(head, csi, "subject", "value", names={"subject": column("subject", lang), "value": "CSI"}, format=".2f", lying=True)
-        made.append(page.figure("csi", head, note, chart, _measured(csi, head, lang), {}, lang))
+        made.append(page.figure("csi", head, note, chart, _measured(csi, head, lang), queries["csi"], lang))
     rest = [row for row in measures if row["measure"] != "csi"]
     head, note = title("measures", lang)
-    return [page.figure("measures", head, note, "", _measured(rest, head, lang), {}, lang), *made]
+    return [page.figure("measures", head, note, "", _measured(rest, head, lang), queries["measures"], lang, True), *made]
 
 
 def _measured(rows: list[dict], head: str, lang: str) -> str:
@@ -142,16 +142,16 @@ def _measured(rows: list[dict], head: str, lang: str) -> str:
                       [name in ("value", "lower", "upper", "reference", "amber", "red", "rows") for name in names], [row["severity"] if row["severity"] in ("amber", "red") else None for row in rows])
 
 
-def _rules(rules: list[dict], offending: dict[str, list[dict]], lang: str) -> list[str]:
+def _rules(rules: list[dict], offending: dict[str, list[dict]], queries: dict[str, str], lang: str) -> list[str]:
     head, note = title("rules", lang)
     names = ("rule_id", "status", "looked_at", "offending", "kind", "document", "certainty", "verified_through", "note")
     worst = {"failed": "red", "unknown": "amber"}
     held = sorted((rule for rule in rules if rule["status"] != "not_applicable"), key=lambda rule: (("failed", "unknown", "passed").index(rule["status"]), rule["rule_id"]))
     table = page.table([column(name, lang) for name in names], [["" if rule.get(name) is None else shown(name, rule[name], lang) for name in names] for rule in held], head, lang,
                        [name in ("looked_at", "offending") for name in names], [worst.get(rule["status"]) for rule in held])
-    made = [page.figure("rules", head, note, "", table, {}, lang)]
+    made, topics = [page.figure("rules", head, note, "", table, queries, lang, True)], {rule["rule_id"]: rule["query"] for rule in rules}
     for name, rows in offending.items():
-        made.append(page.figure(f"rule-{name.replace('.', '-')}", name, said("offending", lang), "", page.told(rows, name, lang, lambda of: column(of, lang), lambda of, content: shown(of, content, lang), leave_out=("rule_id",)), {}, lang))
+        made.append(page.figure(f"rule-{name.replace('.', '-')}", name, said("offending", lang), "", page.told(rows, name, lang, lambda of: column(of, lang), lambda of, content: shown(of, content, lang), leave_out=("rule_id",)), {topics[name]: queries[topics[name]]}, lang, True))
     return made
 
 
@@ -202,7 +202,7 @@ def _decisions(drawer: Drawer, head: str, rows: list[dict], lang: str) -> str:
 def _rates(x: str, *columns: str, dates: bool = False):
     """Several columns of the same kind, each a series."""
     def draw(drawer: Drawer, head: str, rows: list[dict], lang: str) -> str:
-        long = [{x: row[x], "which": column(name, lang), "value": row[name]} for row in rows for name in columns if row[name] is not None]
+        long = [{x: value(row[x], lang) if isinstance(row[x], str) else row[x], "which": column(name, lang), "value": row[name]} for row in rows for name in columns if row[name] is not None]
         if not long:
             return ""
         if dates:

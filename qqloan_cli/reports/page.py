@@ -49,13 +49,14 @@ def page(title: str, lang: str, head: str, sections: Sequence[Section]) -> str:
     )
 
 
-def figure(name: str, title: str, note: str, chart: str, rows: str, sql: dict[str, str], lang: str) -> str:
-    """A chart with its caption, and folded behind it its table and its SQL; a table alone where there is no chart."""
+def figure(name: str, title: str, note: str, chart: str, rows: str, sql: dict[str, str], lang: str, whole: bool = False) -> str:
+    """A chart with its caption, and folded behind it its table and its SQL; a table alone where there is no chart. ``whole``: as wide as
+    the page."""
     folded = f"<details><summary>{word('rows', lang)}</summary>{rows}</details>" if chart else rows
     queries = "".join(f"<h4>{escape(file)}</h4><pre tabindex=\"0\">{escape(text.strip())}</pre>" if len(sql) > 1 else f"<pre tabindex=\"0\">{escape(text.strip())}</pre>" for file, text in sql.items())
     queries = f"<details><summary>{word('sql', lang)}</summary>{queries}</details>" if queries else ""
     return (
-        f'<figure id="f-{name}"><figcaption><h3>{escape(title)}</h3>{f"<p>{escape(note)}</p>" if note else ""}</figcaption>'
+        f'<figure id="f-{name}"{" class=whole" if whole else ""}><figcaption><h3>{escape(title)}</h3>{f"<p>{escape(note)}</p>" if note else ""}</figcaption>'
         + (f'<div class="chart">{chart}</div>' if chart else "") + f"{folded}{queries}</figure>\n"
     )
 

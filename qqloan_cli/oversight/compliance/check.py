@@ -127,9 +127,14 @@ def _configs(sight: Sight) -> list[Path]:
     return [config for config in [*(sight.book.configs if sight.book else []), *(run.config_dir for run in sight.runs)] if (config / "products.toml").is_file()]
 
 
+def file_of(topic: str) -> str:
+    """Where the query of a topic is."""
+    return f"{_FILES.get(topic, topic)}.sql"
+
+
 def query(topic: str) -> str:
     """The SELECT of a topic: every row that its rules are about, and whether it breaks them."""
-    return (_HERE / f"{_FILES.get(topic, topic)}.sql").read_text(encoding="utf-8")
+    return (_HERE / file_of(topic)).read_text(encoding="utf-8")
 
 
 def _one(sight: Sight, law: Law, rule: Regulation, day: datetime.date, figures: dict[str, bool]) -> tuple[dict, pa.Table | None]:
