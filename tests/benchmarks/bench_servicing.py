@@ -23,8 +23,10 @@ from qqloan_cli.engine.stage import put
 from qqloan_cli.policy.home import shipped
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.close import close
+from qqloan_cli.servicing.measured_book import measured_book
 from qqloan_cli.servicing.measures import MEASURES, measure
 from qqloan_cli.servicing.panel import write_panel
+from qqloan_cli.servicing.portfolio import portfolio
 from qqloan_cli.servicing.state import write_state
 
 FIRST, MONTHS = datetime.date(2024, 1, 1), 12
@@ -99,6 +101,8 @@ def main() -> None:
         book = Book.open(root)
         stating, _ = timed(lambda: write_state(book, datetime.date(2024, 12, 31), None, out / "state.parquet", 2))
         paneling, rows = timed(lambda: write_panel(book, FIRST, datetime.date(2024, 12, 31), out / "panel.parquet", 2))
+        standing, _ = timed(lambda: portfolio(book, datetime.date(2024, 12, 31), 2))
+        by_bucket, _ = timed(lambda: measured_book(book, datetime.date(2024, 12, 31), 2))
         measuring = {name: timed(lambda name=name: measure([out / "panel.parquet"], name)) for name in MEASURES}
         theirs, other = timed(lambda: with_pandas(out / "panel.parquet"))
         ours = measuring["rolls"][1].to_pandas()
@@ -108,7 +112,7 @@ def main() -> None:
         "bench": "servicing", "date": str(datetime.date.today()), "loans": loans, "instalments": loans * 24, "buckets": buckets, "entries": told["entries"],
         "close_s": closing, "next_night_s": nightly, "to_month_end_s": ending, "state_s": stating, "panel_s": paneling, "panel_rows": rows, "panel_rows_a_second": round(rows / paneling),
         **{f"{name}_s": seconds for name, (seconds, _) in measuring.items()}, "pandas_rolls_s": theirs, "rolls_times_pandas": round(theirs / measuring["rolls"][0], 1),
-        "next_night_entries": more["entries"],
+        "portfolio_s": standing, "all_measures_by_bucket_s": by_bucket, "next_night_entries": more["entries"],
     }))
 
 
