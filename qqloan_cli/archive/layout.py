@@ -154,7 +154,8 @@ class Archive:
         altered = IntegrityError("object-altered", f"{name} is missing or not what was sealed", str(source.relative_to(self.root)), "qqloan audit ARCHIVE says what else is.")
         if not source.is_file() or source.is_symlink() or sha256(source) != stored:
             raise altered
-        to.parent.mkdir(parents=True, exist_ok=True)
+        if not to.parent.is_dir():  # to be told that it stands there takes longer than to look
+            to.parent.mkdir(parents=True, exist_ok=True)
         if stored != digest:
             secrecy.decrypt(source, to)
             if sha256(to) != digest:

@@ -99,9 +99,10 @@ class Small:
 
     def walk(self, con, root: Path) -> Run:
         """Takes the stages at ``root``."""
+        cites = any(stage.name == "limit" for stage in self.stages)  # a digest of all configuration; a lender's layouts are intake's alone
         for config, inside in ((self.policy, False), (self.model, True)):
             for name in config.files:
-                if name.startswith("config/") and name.startswith("config/model/") == inside:
+                if name.startswith("config/") and name.startswith("config/model/") == inside and (cites or not name.startswith("config/sources/")):
                     self.archive.fetch(config, name, root / name)
         write_json(root / "run.json", self.document)
         run = Run(root, self.document)
