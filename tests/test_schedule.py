@@ -50,7 +50,7 @@ def printed(tmp_path_factory) -> Path:
     """A place with awkward names, an application's batch in it, and all that can be printed for it."""
     at = tmp_path_factory.mktemp("night")
     drop(at / AWKWARD, AS_OF)
-    done(*asked(at, "--kind", "crontab", "--out", at / "cron"), "--mail", "risk@lender.example", "--close", "today", "--fail-on", "refused")
+    done(*asked(at, "--kind", "crontab", "--out", at / "cron"), "--mail", "risk@lender.example", "--close", "today", "--fail-on", "refused", cwd=at)  # from there: a crontab's line is short
     done(*asked(at, "--kind", "systemd", "--out", at / "units"), "--as-it-happens", "--mail", "risk@lender.example", "--time-zone", "Asia/Shanghai", "--events", at / "events" / "*.csv")
     return at
 
@@ -132,7 +132,7 @@ def test_what_could_not_run_at_night_is_refused_by_day(tmp_path, more, ref):
 
 def test_as_it_happens_cron_starts_a_watch_that_is_not_there(tmp_path):
     (tmp_path / "inbox").mkdir()
-    text = done("schedule", tmp_path / "inbox", "--runs", tmp_path / "runs", "--to", tmp_path / "sealed", "--kind", "crontab", "--as-it-happens", "--user", "qq").out
+    text = done("schedule", tmp_path / "inbox", "--runs", tmp_path / "runs", "--to", tmp_path / "sealed", "--kind", "crontab", "--as-it-happens", "--user", "qq", cwd=tmp_path).out
     watch, night = text.strip().splitlines()[-2:]
     assert watch.startswith("*/5 * * * * qq ") and "flock -n -E 0" in watch and " watch " in watch
     assert night.startswith("15 2 * * * qq ") and " night --runs" in night

@@ -91,7 +91,7 @@ def _job(plan: Plan, lock: list[str], words: list[str], name: str) -> str:
     below = f"{plan.workdir}/"  # a line is short, and it begins with a cd
     command = [f"./{word.removeprefix(below)}" if word.startswith(below) else word for word in command]
     log = for_cron([f"./{str(plan.log).removeprefix(below)}" if str(plan.log).startswith(below) else str(plan.log)])
-    return f"umask 077; cd {for_cron([str(plan.workdir)])} && {for_cron(command)} >> {log} 2>&1 || echo {name} ended in $?, see {log}"
+    return f"umask 077; cd {for_cron([str(plan.workdir)])} && {for_cron(command)} >> {log} 2>&1 || echo {name} ended in $?, see {for_cron([str(plan.log)])}"
 
 
 # systemd
