@@ -30,19 +30,17 @@ def nightly(
 ) -> int:
     """The nightly risk report: what changed, what is amber or red, what to do; then every figure, with the SQL that gave it."""
     from qqloan_cli.engine.files import write_text
-    from qqloan_cli.engine.run import Run
     from qqloan_cli.oversight.nightly import Beside
     from qqloan_cli.oversight.nightly import nightly as looked_at
     from qqloan_cli.oversight.sight import Sight
     from qqloan_cli.policy.home import config_dir
     from qqloan_cli.reports import console, formats, nightly_page
-    from qqloan_cli.servicing.book import Book
 
     if lang not in ("en", "zh"):
         raise UsageError("lang-unknown", f"--lang {lang} is not known", hint="Use en or zh.")
     formats.known(format)
     day = as_date(at, "--at") if at else None
-    with Sight([Run.open(run) for run in runs], Book.open(book) if book else None, day, as_workers(workers), threads=2) as sight:
+    with Sight.of(runs, book, day, as_workers(workers), threads=2) as sight:
         found = looked_at(sight, config_dir(config), Beside(outcomes, archive, notices or []))
     for note in found["notes"]:
         console.current().note(note["ref"], note["text"])
@@ -66,16 +64,14 @@ def figure(
     workers: Workers = None,
 ) -> int:
     """One figure of the nightly report, by its name."""
-    from qqloan_cli.engine.run import Run
     from qqloan_cli.oversight import figures
     from qqloan_cli.oversight.sight import Sight
     from qqloan_cli.reports import formats
-    from qqloan_cli.servicing.book import Book
 
     formats.known(format, formats.FORMATS)
     figures.sql(name)
     day = as_date(at, "--at") if at else None
-    with Sight([Run.open(run) for run in runs], Book.open(book) if book else None, day, as_workers(workers), threads=2) as sight:
+    with Sight.of(runs, book, day, as_workers(workers), threads=2) as sight:
         figures.prepare(sight, name)
         formats.emit(figures.take(sight, name), format, name.replace("_", " ").capitalize())
     return 0

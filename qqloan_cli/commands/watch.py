@@ -126,11 +126,9 @@ def asked_for(
 def page(runs: list[Path], book: Path | None, config: Path, to: Path) -> None:
     """The nightly report of these runs, the first one's."""
     from qqloan_cli.engine.files import write_text
-    from qqloan_cli.engine.run import Run
     from qqloan_cli.oversight.nightly import nightly
     from qqloan_cli.oversight.sight import Sight
     from qqloan_cli.reports import nightly_page
-    from qqloan_cli.servicing.book import Book as Loans
 
-    with Sight([Run.open(run) for run in runs], Loans.open(book) if book else None, threads=2) as sight:
+    with Sight.of(runs, book, threads=2) as sight:
         write_text(to, nightly_page.html(nightly(sight, config), "zh" if os.environ.get("QQLOAN_LANG") == "zh" else "en"))

@@ -14,12 +14,10 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from qqloan_cli.contracts import CONTRACTS
-from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import connect, duckdb_error, literal, quoted
 from qqloan_cli.errors import UsageError
 from qqloan_cli.oversight import figures
 from qqloan_cli.oversight.sight import OF_RUNS, WORKED_OUT, Sight
-from qqloan_cli.servicing.book import Book
 
 _MEMORY_MB = 2_000
 
@@ -47,8 +45,7 @@ class Opened:
 
     def __init__(self, runs: list, book=None, at=None) -> None:
         day = datetime.date.fromisoformat(at) if isinstance(at, str) else at
-        opened = Book.open(Path(book)) if book is not None else None
-        self._sight = Sight([Run.open(Path(run)) for run in runs], opened, day, workers=len(os.sched_getaffinity(0)))
+        self._sight = Sight.of([Path(run) for run in runs], Path(book) if book is not None else None, day, workers=len(os.sched_getaffinity(0)))
         self._con = None
         self._bound: set[str] = set()
 

@@ -60,6 +60,11 @@ class Sight:
         self._bound: set[str] = set()
         self._describe()
 
+    @classmethod
+    def of(cls, runs: list[Path], book: Path | None = None, at: datetime.date | None = None, workers: int = 1, threads: int = 1) -> "Sight":
+        """The same of folders. Raises UsageError where one is no run, or no book."""
+        return cls([Run.open(run) for run in runs], Book.open(book) if book else None, at, workers, threads)
+
     @property
     def con(self):
         """The database; begun when it is needed, for what is worked out of a book before is worked out by processes that are forked."""

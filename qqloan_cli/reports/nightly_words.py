@@ -83,7 +83,7 @@ VALUES = {
 
 PAGE = {
     "title": ("Nightly risk report", "每日风险报告"), "runs_of": ("Runs of {}", "{} 的批次"), "book_on": ("book closed to {}", "存量截至 {}"), "against": ("against {}", "对比 {}"), "no_before": ("nothing to hold it against", "无可对比批次"), "left_out": ("Left out: not in sight", "未包含（缺少数据）"),
-    "needs": ("needs {}", "需要 {}"), "no_alerts": ("Nothing is amber or red.", "无黄色或红色预警。"), "do": ("To do", "处理"), "status": ("status", "状态"), "page_of": ("Application", "申请"), "no_book": ("No book was given (--book): loans, their ageing and the reserve are not in this report.", "未提供存量账簿（--book）：本报告不含贷款表现与准备金。"),
+    "needs": ("needs {}", "需要 {}"), "no_alerts": ("Nothing is amber or red.", "无黄色或红色预警。"), "do": ("To do", "处理"), "no_book": ("No book was given (--book): loans, their ageing and the reserve are not in this report.", "未提供存量账簿（--book）：本报告不含贷款表现与准备金。"),
     "offending": ("The first rows that break it.", "违反该规则的部分数据行。"), "failed_rules": ("Rules that the book breaks", "未通过的规则"), "yes": ("yes", "是"), "no": ("no", "否"),
 }
 
