@@ -23,6 +23,7 @@ _LIBRARIES = {
     "DUCKDB_JE_MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "NUMPY_MADVISE_HUGEPAGE": "0",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # to look for them reads what every installed package says of itself
 }
 
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import shutil
 
-import pyarrow as pa
 import pytest
 from conftest import ROOT
 
+from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.errors import ConfigError
-from qqloan_cli.policy.income import CLASSES, NO_RULE, classify, load_income
+from qqloan_cli.policy.income import CLASSES, NO_RULE, classification, load_income
 
 RULES = load_income(ROOT / "configs").rule
 
 
+CON = connect()
+
+
+def _first_rule(rules, field: str, text: str) -> tuple[int, int]:
+    """For money in, and out."""
+    return CON.execute(f"SELECT rule_in, rule_out FROM ({classification(rules, field, f'SELECT {literal(text)} AS {field}')})").fetchall()[0]
+
+
 def _class_of(text: str, sign: str) -> str | None:
-    incoming, outgoing = classify(RULES, "memo", pa.array([text]))
-    number = int((incoming if sign == "in" else outgoing)[0])
+    number = _first_rule(RULES, "memo", text)[sign == "out"]
     return None if number == NO_RULE else RULES[number].class_
 
 
@@ -26,9 +33,9 @@ def test_a_rule_hits_its_examples_and_not_the_other(rule):
     field = "memo" if rule.looks_at("memo") else "counterparty"
     direction = 1 if rule.sign == "out" else 0
     for text in rule.hits:
-        assert classify(alone, field, pa.array([text]))[direction][0] == 0, text
-        assert classify(RULES, field, pa.array([text]))[direction][0] == RULES.index(rule), f"{text} is taken by an earlier rule"
-    assert classify(alone, field, pa.array([rule.misses]))[direction][0] == NO_RULE, rule.misses
+        assert _first_rule(alone, field, text)[direction] == 0, text
+        assert _first_rule(RULES, field, text)[direction] == RULES.index(rule), f"{text} is taken by an earlier rule"
+    assert _first_rule(alone, field, rule.misses)[direction] == NO_RULE, rule.misses
 
 
 @pytest.mark.parametrize("text, sign, expected", [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyxirr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qqloan_cli.loans.annual_cost import actuarial, effective, irr, monthly_rate, nominal, rate_of
-from qqloan_cli.loans.pricing import NO_CAP, price
+from qqloan_cli.loans.pricing import NO_CAP, cost, price
 from qqloan_cli.loans.schedule import EQUAL_INSTALMENT, INTEREST_ONLY, Terms, schedule
 
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "annual_cost.json").read_text(encoding="utf-8"))
@@ -123,10 +124,24 @@ def test_no_offer_costs_more_than_its_cap(given_loans, cap, legal_is_effective):
 
 
 def test_a_repriced_loan_is_not_cut_further_than_it_must():
-    """24 % nominal against 15.4 %: the step above would be over the cap."""
+    """24 % nominal against 15.4 % can stay at 15.4 %, where rounding to the fen leaves it just under."""
     terms = Terms(ints(50_000_00), ints(240_000), ints(24), ints(EQUAL_INSTALMENT), ints(0), ints(0))
     priced = price(terms, ints(154_000), False, 36_000, 100)
-    assert priced.annual_rate_ppm[0] in (153_900, 154_000) and priced.nominal_ppm[0] <= 154_000
+    assert priced.annual_rate_ppm[0] == 154_000 and priced.nominal_ppm[0] == 154_000
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(loans, min_size=1, max_size=20), st.sampled_from([60_000, 120_000, 154_000, 240_000]), st.booleans(), st.sampled_from([1, 100, 2_500]))
+def test_a_step_more_would_cost_more_than_the_cap(given_loans, cap, legal_is_effective, step):
+    principal, rate, term, method, fee_ppm, upfront_ppm = (np.array(column, np.int64) for column in zip(*given_loans))
+    terms = Terms(principal, rate, term, method, principal * fee_ppm // 1_000_000, principal * upfront_ppm // 1_000_000)
+    priced = price(terms, np.full(len(principal), cap, np.int64), legal_is_effective, 36_000, step)
+    cut = priced.repriced
+    if not cut.any():
+        return
+    steps = -(-(rate - priced.annual_rate_ppm)[cut] // step)
+    more = cost(replace(terms[cut], annual_rate_ppm=rate[cut] - (steps - 1) * step))[1 if legal_is_effective else 0]
+    assert (more > cap).all()
 
 
 def test_a_price_is_the_same_alone_and_among_many():

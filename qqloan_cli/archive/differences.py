@@ -29,11 +29,16 @@ class Difference(NamedTuple):
     examples: list[Cell]
 
 
-def differences(con, table: str, before: list[Path], after: list[Path], where: str = "true", examples: int = EXAMPLES) -> Difference:
-    """Rows are told apart by the contract's key; ``where`` is SQL over it. No personal column is looked at."""
+def filed(table: str, paths: list[Path]) -> str:
+    """SQL for the rows of a table's files."""
+    return f"SELECT * FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)" if paths else CONTRACTS[table].empty()
+
+
+def differences(con, table: str, before: str, after: str, where: str = "true", examples: int = EXAMPLES) -> Difference:
+    """Of two queries. Rows are told apart by the contract's key; ``where`` is SQL over it. No personal column is looked at."""
     contract = CONTRACTS[table]
     key, columns = contract.key, [c.name for c in contract.columns if c.name not in contract.key and not c.personal]
-    sides = [f"SELECT * FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}], union_by_name = true)" if paths else contract.empty() for paths in (before, after)]
+    sides = (before, after)
     if where != "true" and _alike(con, [f"SELECT {', '.join(quoted(c) for c in (*key, *columns))} FROM ({source}) WHERE {where} ORDER BY ALL" for source in sides]):
         return Difference(table, 0, 0, 0, {}, [])
     for side, source in zip(("before", "after"), sides):
@@ -66,5 +71,5 @@ def differences(con, table: str, before: list[Path], after: list[Path], where: s
 
 def _alike(con, questions: list[str]) -> bool:
     """Whether both have the same few rows: what is the same need not be told apart cell by cell. Rows that cannot be put side by side are not."""
-    one, other = (con.sql(question).to_arrow_table() for question in questions)
-    return one.schema.names == other.schema.names and one.equals(other)
+    one, other = (con.execute(question).fetchall() for question in questions)
+    return one == other

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli import chain
-from qqloan_cli.archive.differences import Difference, differences
+from qqloan_cli.archive.differences import Difference, differences, filed
 from qqloan_cli.archive.erase import erased_from
 from qqloan_cli.archive.layout import Archive, Entry, file_of
 from qqloan_cli.archive.replay import OF_EVERYBODY, SUMS, other_versions, sealed_document
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.contracts.inputs import SHARED
-from qqloan_cli.engine.files import write_json
-from qqloan_cli.engine.run import Run, bucket_of
+from qqloan_cli.engine.held import Held, walk_alone
+from qqloan_cli.engine.run import bucket_of
 from qqloan_cli.engine.session import arrow_without_pandas, connect, literal
-from qqloan_cli.engine.walk import walk_alone
 from qqloan_cli.engine.workers import Apart
 from qqloan_cli.errors import UsageError
 
@@ -38,7 +37,7 @@ class ReplayedOne(NamedTuple):
 
 # Two processes take the stages, each its own, from what the stages before had left when they were sealed: where every stage leaves what was
 # sealed from what was sealed, the whole does. Divided by the time that they take, imports included.
-HALVES = (frozenset({"credit", "social", "limit", "disburse", "decisions"}), frozenset({"verify", "income", "score"}))
+HALVES = (frozenset({"verify", "income", "credit", "social", "decisions"}), frozenset({"score", "limit", "disburse"}))
 
 
 def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Path) -> ReplayedOne:
@@ -50,16 +49,18 @@ def replay_one(archive: Archive, entry: Entry, application_id: str, scratch: Pat
 
     with Apart(_took, archive, entry, application_id, scratch / "other", HALVES[1]) as other:
         mine = _took(archive, entry, application_id, scratch / "mine", HALVES[0])
+        versions = other_versions(sealed_document(archive, entry, scratch))
         theirs = other.result()
-    mine = mine._replace(tables=sorted(mine.tables + theirs.tables, key=list(CONTRACTS).index))
+    mine = mine._replace(tables=sorted(mine.tables + theirs.tables, key=list(CONTRACTS).index), other_versions=versions)
     if mine.parted or theirs.parted:
-        mine = _took(archive, entry, application_id, scratch / "all", None)
-    return mine._replace(other_versions=other_versions(sealed_document(archive, entry, scratch)))
+        mine = _took(archive, entry, application_id, scratch / "all", None)._replace(other_versions=versions)
+    return mine
 
 
 def _took(archive: Archive, entry: Entry, application_id: str, scratch: Path, only: frozenset[str] | None) -> ReplayedOne:
     """Takes the stages ``only``, or all, and compares what they leave."""
     con = connect(1, memory_mb=800)
+    con.execute("SET async_threads = 0")  # DuckDB's for reading ahead: with so little to read, to wake them is all that they cost
     try:
         decision = decision_of(con, archive, entry, application_id, scratch)
         small = Small(archive, entry, decision["applicant_id"], scratch, only=only)
@@ -68,7 +69,7 @@ def _took(archive: Archive, entry: Entry, application_id: str, scratch: Path, on
         for table in small.tables:
             of = [scratch / "decisions.parquet"] if table == "decisions" else small.sealed(table)
             column = "application_id" if "application_id" in CONTRACTS[table].names else "applicant_id"
-            found = differences(con, table, of, made.whole(table), f"{column} = {literal(application_id if column == 'application_id' else small.person)}")
+            found = differences(con, table, filed(table, of), made.source(table), f"{column} = {literal(application_id if column == 'application_id' else small.person)}")
             if found.rows:
                 parted.append(found)
         return ReplayedOne(entry, application_id, small.bucket, decision, small.tables, parted, {})
@@ -97,19 +98,18 @@ class Small:
         """What the stages make, in order, but for sums over applications."""
         return [table for stage in self.stages for table in stage.writes if table not in SUMS]
 
-    def walk(self, con, root: Path) -> Run:
-        """Takes the stages at ``root``."""
+    def walk(self, con, root: Path) -> Held:
+        """Takes the stages, with the configuration at ``root``."""
         cites = any(stage.name == "limit" for stage in self.stages)  # a digest of all configuration; a lender's layouts are intake's alone
         for config, inside in ((self.policy, False), (self.model, True)):
             for name in config.files:
                 if name.startswith("config/") and name.startswith("config/model/") == inside and (cites or not name.startswith("config/sources/")):
                     self.archive.fetch(config, name, root / name)
-        write_json(root / "run.json", self.document)
-        run = Run(root, self.document)
+        run = Held(root, self.document, con)
         made = set(self.tables)
         for table in ["applicants", *sorted({table for stage in self.stages for table in stage.reads} - made - {"applicants"})]:
-            self._take(con, run, table)
-        walk_alone(run, self.stages, con)
+            self._take(run, table)
+        walk_alone(run, self.stages)
         return run
 
     def sealed(self, table: str) -> list[Path]:
@@ -122,20 +122,20 @@ class Small:
             self.archive.fetch(self.entry, name, path)
         return [path]
 
-    def _take(self, con, run: Run, table: str) -> None:
+    def _take(self, run: Held, table: str) -> None:
         """The person's rows of a sealed table into the small run; what is shared by all, whole."""
         paths = self.sealed(table)
         if not paths:
             return
-        to = run.file(table, 0)
-        to.parent.mkdir(parents=True, exist_ok=True)
-        columns = CONTRACTS[table].names
-        where = "true"
-        if table not in SHARED and "applicant_id" in columns:
-            where = f"applicant_id = {literal(self.person)}"
-        elif table not in SHARED and "application_id" in columns:
-            where = f"application_id IN (SELECT application_id FROM read_parquet({literal(str(run.file('applicants', 0)))}))"
-        con.execute(f"COPY (SELECT * FROM read_parquet({literal(str(paths[0]))}) WHERE {where}) TO {literal(str(to))} (FORMAT parquet)")
+        columns, rows = CONTRACTS[table].names, f"SELECT * FROM read_parquet({literal(str(paths[0]))})"
+        if table in SHARED:
+            run.take(table, rows, kind="VIEW")
+        elif "applicant_id" in columns:
+            run.take(table, f"{rows} WHERE applicant_id = {literal(self.person)}")
+        elif "application_id" in columns:
+            run.take(table, f"{rows} WHERE application_id IN (SELECT application_id FROM held.applicants)")
+        else:
+            run.take(table, rows)
 
 
 def decision_of(con, archive: Archive, entry: Entry, application_id: str, scratch: Path) -> dict:

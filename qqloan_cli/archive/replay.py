@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qqloan_cli import chain
-from qqloan_cli.archive.differences import Difference, differences
+from qqloan_cli.archive.differences import Difference, differences, filed
 from qqloan_cli.archive.erase import erased_from, scrubbed
 from qqloan_cli.archive.layout import Archive, Entry
 from qqloan_cli.engine import secret
@@ -61,7 +61,7 @@ def replay(archive: Archive, entry: Entry, scratch: Path, workers: int, events) 
                     archive.fetch(entry, name, scratch / "sealed" / name)
             con = connect(2)
             try:
-                found = differences(con, table, [scratch / "sealed" / name for name in names if name in entry.files], run.whole(table))
+                found = differences(con, table, filed(table, [scratch / "sealed" / name for name in names if name in entry.files]), filed(table, run.whole(table)))
             finally:
                 con.close()
             if found.rows:
@@ -87,7 +87,7 @@ def _of_the_others(archive: Archive, entry: Entry, erased: set[str], scratch: Pa
     con, parted = connect(2), []
     try:
         for table in tables:
-            found = differences(con, table, sealed[table], run.whole(table)) if table not in SUMS else None
+            found = differences(con, table, filed(table, sealed[table]), filed(table, run.whole(table))) if table not in SUMS else None
             if found and found.rows:
                 parted.append(found)
     finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from qqloan_cli.archive.differences import filed
 from qqloan_cli.archive.layout import Archive, Entry
 from qqloan_cli.archive.one import Small, decision_of
 from qqloan_cli.engine.session import connect, literal
@@ -49,7 +50,7 @@ def why(archive: Archive, first: Entry, second: Entry, application_id: str, scra
         steps = [Step("as sealed first", now, {})]
         for number, (what, small) in enumerate(plan, 1):
             run = small.walk(con, scratch / str(number) / "run")
-            figures = _figures(con, {table: run.whole(table) for table in FIGURES}, application_id)
+            figures = _figures(con, {table: run.source(table) for table in FIGURES}, application_id)
             steps.append(Step(what, figures, _parts(now, figures)))
             now = figures
         last = _sealed(con, plan[-1][1], application_id)
@@ -60,15 +61,14 @@ def why(archive: Archive, first: Entry, second: Entry, application_id: str, scra
 
 
 def _sealed(con, small: Small, application_id: str) -> dict:
-    return _figures(con, {table: small.sealed(table) for table in FIGURES}, application_id)
+    return _figures(con, {table: filed(table, small.sealed(table)) for table in FIGURES}, application_id)
 
 
-def _figures(con, files: dict[str, list[Path]], application_id: str) -> dict:
+def _figures(con, sources: dict[str, str], application_id: str) -> dict:
     found = {}
     for table, names in FIGURES.items():
-        listed = ", ".join(literal(str(path)) for path in files[table])
         columns = ", ".join(f'"{name}"' for name in names)
-        rows = con.sql(f"SELECT {columns} FROM read_parquet([{listed}]) WHERE application_id = {literal(application_id)}").to_arrow_table().to_pylist()
+        rows = con.sql(f"SELECT {columns} FROM ({sources[table]}) WHERE application_id = {literal(application_id)}").to_arrow_table().to_pylist()
         found |= rows[0]
     return found
 

@@ -44,10 +44,10 @@ class Contract:
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
-    def select(self, source: str, order: bool = True) -> str:
-        """SQL that casts ``source``'s columns to the contract's, in its order of columns and rows. Text stays as it is: an ENUM is text
-        to a file, and is written much faster as one."""
-        casts = ",\n  ".join(f'"{c.name}"' if c.type == "VARCHAR" else f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in self.columns)
+    def select(self, source: str, order: bool = True, to_file: bool = True) -> str:
+        """SQL that casts ``source``'s columns to the contract's, in its order of columns and rows. Text stays as it is where it goes
+        ``to_file``: an ENUM is text to a file, and is written much faster as one."""
+        casts = ",\n  ".join(f'"{c.name}"' if c.type == "VARCHAR" and to_file else f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in self.columns)
         ordered = "\nORDER BY " + ', '.join(f'"{key}"' for key in self.key) if order and self.key else ""
         return f"SELECT\n  {casts}\nFROM {source}{ordered}"
 

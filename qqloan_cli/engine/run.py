@@ -151,6 +151,11 @@ class Run:
             return [path] if path.exists() else []
         return sorted(self.folder(table).glob("*.parquet"))
 
+    def rows(self, con, table: str) -> int:
+        """How many rows a table has, as its files say."""
+        listed = ", ".join(literal(str(path)) for path in self.whole(table))
+        return con.execute(f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata([{listed}])").fetchall()[0][0] if listed else 0
+
     def is_shared(self, table: str) -> bool:
         return table in SHARED or table in _ONE_FILE
 

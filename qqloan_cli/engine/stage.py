@@ -80,8 +80,8 @@ def furnish(con, values: Mapping[str, object]) -> None:
             con.unregister(f"_{name}")
 
 
-def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str, object]) -> dict[str, int]:
-    """Does the stage's work and puts its files in place. Returns rows in and out by table."""
+def work(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str, object]) -> None:
+    """Does the stage's work: what it reads is there as views, and then what it writes as tables or views."""
     for table in stage.reads:
         run.bind(con, table, bucket)
     task = Task(run, con, bucket, values)
@@ -89,6 +89,11 @@ def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str
         stage.compute(task)
     else:
         task.script(stage.sql_file)
+
+
+def perform(stage: Stage, run: Run, bucket: int | None, con, values: Mapping[str, object]) -> dict[str, int]:
+    """Does the stage's work and puts its files in place. Returns rows in and out by table."""
+    work(stage, run, bucket, con, values)
     rows = {}
     for table in stage.writes:
         sort = table not in stage.in_order

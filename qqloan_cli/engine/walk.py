@@ -17,7 +17,7 @@ from qqloan_cli.engine.events import Events
 from qqloan_cli.engine.files import sha256
 from qqloan_cli.engine.journal import Journal
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import USUAL_MB, at_hand, clear, connect, settle
+from qqloan_cli.engine.session import USUAL_MB, clear, connect, settle
 from qqloan_cli.engine.stage import Stage, furnish, perform, read_settings
 from qqloan_cli.engine.workers import Workers, memory_mb
 
@@ -37,19 +37,6 @@ def walk(
     else:
         walked.here()
     run.document.get("warnings", []).sort(key=lambda warning: (warning["ref"], warning["text"]))
-
-
-def walk_alone(run: Run, stages: Iterable[Stage], con) -> None:
-    """Takes the stages one after the other in this process, with ``con``'s database, for a run of one bucket that is too small for workers."""
-    for stage in stages:
-        mine = con.cursor()
-        settle(mine)
-        mine.execute("PRAGMA disable_optimizer")  # for one person's rows a plan takes longer to better than to follow
-        with at_hand(con):
-            values = stage.prepare(run, mine)
-        furnish(mine, values)
-        perform(stage, run, None if stage.kind == "gather" else 0, mine, values)
-        mine.close()
 
 
 @dataclass(frozen=True)

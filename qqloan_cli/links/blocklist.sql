@@ -13,7 +13,7 @@ SELECT kind, value, from_date, to_date FROM entries WHERE kind = 'applicant'
 UNION ALL
 SELECT kind, lower(value), from_date, to_date FROM entries WHERE kind <> 'applicant' AND regexp_full_match(lower(value), '[0-9a-f]{32}');
 
-CREATE OR REPLACE TEMP VIEW to_hash AS
+CREATE OR REPLACE TEMP TABLE to_hash AS
 SELECT
   kind, from_date, to_date,
   CASE WHEN kind IN ('id', 'card', 'device') THEN kind ELSE 'phone' END AS domain,   -- phone, contact

@@ -27,7 +27,7 @@ class Hasher:
     def column(self, domain: str, values: pa.Array) -> pa.Array:
         """The hash of every text in ``values``; null where there is none or nothing in it."""
         values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        values = values.cast(pa.binary())
+        values = values.view(pa.binary())
         offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset:values.offset + len(values) + 1].astype(np.int64) if len(values) else np.zeros(1, np.int64)
         data = np.frombuffer(values.buffers()[2] or b"", np.uint8)
         lengths = np.diff(offsets)

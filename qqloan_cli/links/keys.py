@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from qqloan_cli.engine import secret
 from qqloan_cli.engine.run import Run
@@ -41,10 +40,9 @@ def hashed_blocklist(run: Run, con) -> pa.Table:
     for name in ("numbers.sql", "blocklist.sql"):
         con.execute((_HERE / name).read_text(encoding="utf-8"))
     parts = [con.sql("SELECT kind, value AS hash, from_date, to_date FROM as_given").to_arrow_table()]
-    raw = con.sql("SELECT domain, kind, value, from_date, to_date FROM to_hash").to_arrow_table()
-    for domain in sorted(pc.unique(raw["domain"]).to_pylist()):
-        listed = raw.filter(pc.equal(raw["domain"], domain))
-        parts.append(listed.drop_columns(["domain", "value"]).add_column(1, "hash", hasher.column(domain, listed["value"])))
+    for (domain,) in con.execute("SELECT DISTINCT domain FROM to_hash ORDER BY ALL").fetchall():
+        listed = con.sql("SELECT kind, value, from_date, to_date FROM to_hash WHERE domain = $1", params=[domain]).to_arrow_table()
+        parts.append(listed.set_column(1, "hash", hasher.column(domain, listed["value"])))
     con.register("parts", pa.concat_tables(parts))
     return con.sql("SELECT DISTINCT * FROM parts WHERE hash IS NOT NULL ORDER BY ALL").to_arrow_table()
 

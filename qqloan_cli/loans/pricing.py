@@ -41,20 +41,35 @@ def _blocks(count: int):
 
 
 def _price(terms: Terms, cap_ppm: np.ndarray, legal_is_effective: bool, floor_ppm: int, step_ppm: int, rounding: Rounding) -> Priced:
-    asked, rate = terms.annual_rate_ppm, terms.annual_rate_ppm.copy()
-    nominal, effective, largest = cost(terms, rounding)
-    legal = effective if legal_is_effective else nominal
+    law = 2 if legal_is_effective else 1  # of the rows of ``found``: rate, nominal, effective, largest instalment
+    found = np.stack([terms.annual_rate_ppm, *cost(terms, rounding)])
+    steps, too_few = np.zeros(len(terms), np.int64), np.full(len(terms), -1)  # by how many it is cut; that leave it over its cap
+
+    def cut(at: np.ndarray, by: np.ndarray) -> np.ndarray:
+        rate = np.maximum(terms.annual_rate_ppm[at] - by * step_ppm, floor_ppm)
+        return np.stack([rate, *cost(replace(terms[at], annual_rate_ppm=rate), rounding)])
+
     while True:
-        over = (cap_ppm != NO_CAP) & (legal > cap_ppm)
-        at = np.flatnonzero(over & (rate > floor_ppm))
+        over = (cap_ppm != NO_CAP) & (found[law] > cap_ppm)
+        at = np.flatnonzero(over & (found[0] > floor_ppm))
         if not len(at):
-            return Priced(rate, nominal, effective, largest, rate < asked, over)
+            break
         # The cost moves by about as much as the rate, the effective one by a little more: cut by the excess, and look again.
-        excess = legal[at] - cap_ppm[at]
+        excess = found[law, at] - cap_ppm[at]
         if legal_is_effective:
             excess = np.maximum(excess * 4 // 5, 1)
-        rate[at] = np.maximum(rate[at] - -(-excess // step_ppm) * step_ppm, floor_ppm)
-        nominal[at], effective[at], largest[at] = cost(replace(terms[at], annual_rate_ppm=rate[at]), rounding)
+        too_few[at] = steps[at]
+        steps[at] += -(-excess // step_ppm)
+        found[:, at] = cut(at, steps[at])
+    back = np.ones(len(terms), np.int64)
+    while len(at := np.flatnonzero(~over & (steps - too_few > 1))):  # the last may have been too many
+        by = np.maximum(steps[at] - back[at], too_few[at] + 1)
+        fewer = cut(at, by)
+        under = fewer[law] <= cap_ppm[at]
+        found[:, at[under]], steps[at[under]], too_few[at[~under]] = fewer[:, under], by[under], by[~under]
+        back[at] = np.where(under, back[at] * 2, 1)
+    rate, nominal, effective, largest = found
+    return Priced(rate, nominal, effective, largest, rate < terms.annual_rate_ppm, over)
 
 
 def cost(terms: Terms, rounding: Rounding = Rounding()) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from qqloan_cli.engine.session import aside, duckdb_error, literal
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import load
 
@@ -201,36 +203,28 @@ def load_income(config_dir: Path) -> IncomePolicy:
 
 def _try_patterns(policy: IncomePolicy, path: Path) -> None:
     """A pattern that RE2 cannot read is the configuration's fault, and said before any data is read."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for name, pattern in [(rule.code, rule.expression) for rule in policy.rule] + [("recurring.person", policy.recurring.person)]:
-        try:
-            pc.match_substring_regex(pa.array([""]), pattern)
-        except pa.ArrowInvalid as error:
-            raise ConfigError("income-pattern-invalid", f"{name}: {error}", str(path), "Patterns are RE2 regular expressions.") from None
+    with contextlib.closing(aside()) as con:
+        for name, pattern in [(rule.code, rule.expression) for rule in policy.rule] + [("recurring.person", policy.recurring.person)]:
+            try:
+                con.execute(f"SELECT regexp_matches('', {literal(pattern)})")
+            except duckdb_error() as error:
+                raise ConfigError("income-pattern-invalid", f"{name}: {str(error).splitlines()[0]}", str(path), "Patterns are RE2 regular expressions.") from None
 
 
-def classify(rules: tuple[LineRule, ...], field: str, texts):
-    """First rule that hits each text, for money in and for money out: two int16 arrays, ``NO_RULE`` where none does.
-
-    ``texts``: an Arrow array of distinct memos or counterparties, without nulls. Every text is looked at once with all
-    the patterns together, and by each rule only where that found something.
+def classification(rules: tuple[LineRule, ...], field: str, texts: str) -> str:
+    """SQL that tells of each of ``texts``, a query of one column ``field``, which rule is the first to hit it: ``rule_in`` for money in and
+    ``rule_out`` for money out, ``NO_RULE`` where none does. Every text is looked at once with all the patterns together, and rule by
+    rule only where that found something.
     """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    found = {direction: np.full(len(texts), NO_RULE, np.int16) for direction in ("in", "out")}
     looking = [(number, rule) for number, rule in enumerate(rules) if rule.looks_at(field)]
-    if not looking or not len(texts):
-        return found["in"], found["out"]
     union = "|".join(f"(?:{rule.expression})" for _, rule in looking)
-    some = np.flatnonzero(pc.match_substring_regex(texts, union, ignore_case=True).to_numpy(zero_copy_only=False))
-    candidates = texts.take(pa.array(some))
-    for number, rule in reversed(looking):  # the earlier rule writes over the later
-        hit = some[pc.match_substring_regex(candidates, rule.expression, ignore_case=True).to_numpy(zero_copy_only=False)]
-        for direction, array in found.items():
-            if rule.takes(direction):
-                array[hit] = number
-    return found["in"], found["out"]
+    found = f"regexp_matches({field}, {literal(union)}, 'i')" if looking else "false"
+
+    def first(direction: str) -> str:
+        hits = "".join(f" WHEN regexp_matches({field}, {literal(rule.expression)}, 'i') THEN {number}" for number, rule in looking if rule.takes(direction))
+        return f"CAST(CASE WHEN NOT found THEN {NO_RULE}{hits} ELSE {NO_RULE} END AS SMALLINT) AS rule_{direction}"
+
+    return f"""
+        WITH looked_at AS MATERIALIZED (SELECT {field}, {found} AS found FROM ({texts}))
+        SELECT {field}, {first('in')}, {first('out')} FROM looked_at
+    """

@@ -23,12 +23,13 @@ def read_toml(path: Path) -> dict:
         raise ConfigError("config-unreadable", f"{path.name} is not TOML: {error}", str(path), "Mend that line.") from None
 
 
-def load(path: Path, model: "type[Model]") -> "Model":
-    """``model`` filled from a TOML file. Unknown keys are refused where the model forbids extras: a typing error is not a setting."""
+def load(path: Path, model: "type[Model]", content: dict | None = None) -> "Model":
+    """``model`` filled from a TOML file, or from the ``content`` that was read of it. Unknown keys are refused where the model forbids
+    extras: a typing error is not a setting."""
     from pydantic import ValidationError
 
     try:
-        return model.model_validate(read_toml(path))
+        return model.model_validate(read_toml(path) if content is None else content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = "".join(f"{part}." for part in first["loc"]).rstrip(".")

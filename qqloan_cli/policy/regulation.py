@@ -173,9 +173,10 @@ def load_regulation(config_dir: Path) -> Rulebook:
     lpr = load(folder / "lpr.toml", Lpr)
     rules: dict[str, Regulation] = {}
     for path in sorted(folder.glob("*.toml")):
-        if "rule" not in read_toml(path):  # lpr.toml, and tables that other rooms read
+        content = read_toml(path)
+        if "rule" not in content:  # lpr.toml, and tables that other rooms read
             continue
-        for rule in load(path, _File).rule:
+        for rule in load(path, _File, content).rule:
             if rule.id in rules:
                 raise ConfigError("regulation-twice", f"{rule.id} stands twice", str(path), "Keep one, or give the later one another id and the earlier one an end.")
             rules[rule.id] = rule

@@ -263,11 +263,25 @@ def score_table(table_path: Path, model_dir: Path, out_path: Path, scale: Scale,
     table = read_table(table_path, sorted(set().union(*scorer.features.reads().values())))
     columns, absent = feature_columns(table, scorer.features, table_path.name, allow_missing)
     found = scorer.score(columns)
-    scored = pa.table({
+    scored = _spelled_out(pa.table({
         "row": pa.array(np.arange(1, len(columns[0]) + 1)), **found.figures, "model_version": pa.repeat(pa.scalar(scorer.version), len(columns[0])),
-    })
+    }))
     out_path.parent.mkdir(parents=True, exist_ok=True)
     beside = out_path.with_name(f".{out_path.name}.tmp")
     pyarrow.parquet.write_table(scored, beside, compression="lz4")
     os.replace(beside, out_path)
     return ScoredTable(len(scored), absent, score_bins(scorer, found))
+
+
+def _spelled_out(table: pa.Table) -> pa.Table:
+    """Dictionary-encoded words as the words, wherever they stand."""
+    def plain(kind: pa.DataType) -> pa.DataType:
+        if pa.types.is_dictionary(kind):
+            return kind.value_type
+        if pa.types.is_list(kind):
+            return pa.list_(plain(kind.value_type))
+        if pa.types.is_struct(kind):
+            return pa.struct([(part.name, plain(part.type)) for part in kind])
+        return kind
+
+    return table.cast(pa.schema([(field.name, plain(field.type)) for field in table.schema]))

@@ -90,7 +90,7 @@ class Scorer:
         )
 
     def score(self, columns: list[np.ndarray]) -> Scored:
-        """From float32 columns in the order of ``features``. Rows keep their order."""
+        """From float32 columns in the order of ``features``. Rows keep their order; words are dictionary-encoded."""
         rows = len(columns[0])
         blocks = [self._block([column[start : start + BLOCK] for column in columns]) for start in range(0, max(rows, 1), BLOCK)]
         figures = {name: pa.concat_arrays([block.figures[name] for block in blocks]) for name in blocks[0].figures}
@@ -130,7 +130,7 @@ class Scorer:
         for suffix, value in deciding.items():
             out |= self._figures(value, suffix)
         out["reason_codes"], out["reasons"] = self._reasons().worst(contributions, bins, per_unit)
-        out["scorer"] = pa.DictionaryArray.from_arrays(pa.array(np.full(len(margin), names.index(self.scale.decides), np.int32)), pa.array(names)).cast(pa.string())
+        out["scorer"] = pa.DictionaryArray.from_arrays(pa.array(np.full(len(margin), names.index(self.scale.decides), np.int32)), pa.array(names))
         if deciding is champion:
             out |= {"champion_pd": out["pd"], "champion_score": out["score"]}
         else:
@@ -156,7 +156,7 @@ class Scorer:
         grade = pa.DictionaryArray.from_arrays(
             pa.array(np.searchsorted(bounds, pd, side="right").astype(np.int32)), pa.array([grade.grade for grade in self.scale.grades])
         )
-        return {f"pd{suffix}": pa.array(pd), f"score{suffix}": pa.array(self._points(log_odds)), f"grade{suffix}": grade.cast(pa.string())}
+        return {f"pd{suffix}": pa.array(pd), f"score{suffix}": pa.array(self._points(log_odds)), f"grade{suffix}": grade}
 
     def _points_per_unit(self, margin: np.ndarray, log_odds: np.ndarray) -> np.ndarray:
         """Points that a unit of margin costs each row, so that a row's contributions in points add up to its distance from the average applicant."""

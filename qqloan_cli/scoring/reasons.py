@@ -72,5 +72,5 @@ class Reasons:
         )
 
 
-def _named(names: tuple, at: np.ndarray) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(at.astype(np.int32)), pa.array(names, pa.string())).cast(pa.string())
+def _named(names: tuple, at: np.ndarray) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(at.astype(np.int32)), pa.array(names, pa.string()))

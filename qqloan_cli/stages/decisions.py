@@ -39,11 +39,7 @@ def settings(run: Run) -> dict:
 
 
 def listed(run: Run, con) -> dict:
-    files = run.whole("applicants")
-    if not files:  # every row was refused
-        return {"applications": 0}
-    named = ", ".join(literal(str(path)) for path in files)
-    return {"applications": con.execute(f"SELECT CAST(sum(num_rows) AS BIGINT) FROM parquet_file_metadata([{named}])").fetchall()[0][0]}
+    return {"applications": run.rows(con, "applicants")}
 
 
 def compute(task: Task) -> None:

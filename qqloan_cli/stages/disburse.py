@@ -25,13 +25,15 @@ def settings(run: Run) -> dict:
     products, lender = load_products(run.config_dir), load_lender(run.config_dir)
     plans = Plans.of(products, run.as_of)
     run.warn(plans.warnings)
+    sources = sorted(load_funding(run.config_dir).sources)
     return {
         "plans": pa.table({"product": pa.array(plans.products, pa.string()), "plan": pa.array(range(len(plans.products)), pa.int64())}),
         "dates": plans,
         # The last is an unknown product's.
         "roundings": [*(Rounding.of(products[name]) for name in plans.products), Rounding()],
         "free": np.array([*(products[name].principal_free_months for name in plans.products), 0], np.int64),
-        "sources": sorted(load_funding(run.config_dir).sources),
+        "sources": sources,
+        "source_places": pa.table({"source": pa.array(sources, pa.string()), "place": pa.array(range(len(sources)), pa.int64())}),
         "payees": Payees.of(products, lender, load_regulation(run.config_dir), run.as_of),
     }
 
@@ -62,15 +64,12 @@ def compute(task: Task) -> None:
 def _plan(task: Task, ids: pa.Array, of: dict, by_number: np.ndarray, plans: Plans) -> pa.Table:
     """Each source's share of each tranche, when it leaves, to whom, and what must be true before."""
     sources, payees = task.values["sources"], task.values["payees"]
-    given = task.con.sql("FROM funded_shares").to_arrow_table()
-    code = {name: at for at, name in enumerate(sources)}
+    unknown = task.con.execute("SELECT min(source) FROM funded_shares WHERE place IS NULL").fetchall()[0][0]
+    if unknown is not None:
+        raise InternalError("source-unknown", f"funding_shares names {unknown}, which the configuration does not", "funding.toml", "Run disburse-plan again.")
+    given = task.con.sql("SELECT loan, place, amount_fen FROM funded_shares").to_arrow_table()
     shares = np.zeros((len(ids), len(sources)), np.int64)
-    coded = given["source"].combine_chunks().dictionary_encode()
-    unknown = sorted(set(coded.dictionary.to_pylist()) - set(code))
-    if unknown:
-        raise InternalError("source-unknown", f"funding_shares names {unknown[0]}, which the configuration does not", "funding.toml", "Run disburse-plan again.")
-    at = np.array([code[name] for name in coded.dictionary.to_pylist()] or [0], np.int64)[coded.indices.to_numpy()]
-    shares[given["loan"].to_numpy(), at] = given["amount_fen"].to_numpy()
+    shares[given["loan"].to_numpy(), given["place"].to_numpy()] = given["amount_fen"].to_numpy()
     if (shares.sum(axis=1) != of["principal_fen"]).any():
         raise InternalError("shares-do-not-add-up", "a loan's shares are not its amount", "funding_shares", "Please report it.")
     split = over_tranches(shares, by_number)
@@ -144,7 +143,8 @@ def _named(ids: pa.Array, rows: np.ndarray) -> pa.Array:
 
 
 def _chosen(texts: list[str | None], codes: np.ndarray) -> pa.Array:
-    return pa.array(texts, pa.string()).take(pa.array(codes))
+    nothing = np.array([text is None for text in texts])
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=nothing[codes]), pa.array([text or "" for text in texts], pa.string()))
 
 
 STAGE = Stage(

@@ -1,5 +1,5 @@
 -- disburse: the funded loans of a bucket and who funds them, in order of application.
--- Grain: funded application; funded_shares: application and source. Reads: limit, funding, funding_shares, plans (configuration).
+-- Grain: funded application; funded_shares: application and source. Reads: limit, funding, funding_shares; of the configuration plans, source_places.
 -- Leaves: funded_loans, funded_shares; disburse.py makes disburse_plan and schedule of them, a whole bucket at a time.
 
 CREATE OR REPLACE TEMP TABLE funded_loans AS
@@ -34,7 +34,9 @@ CREATE OR REPLACE TEMP TABLE funded_shares AS
 SELECT
   CAST(l.loan AS BIGINT)        AS loan,
   CAST(s.source AS VARCHAR)     AS source,
+  CAST(p.place AS BIGINT)       AS place,        -- null: a source that the configuration does not know
   CAST(s.amount_fen AS BIGINT)  AS amount_fen
 FROM funding_shares AS s
 JOIN funded_loans AS l USING (application_id)
+LEFT JOIN source_places AS p USING (source)
 ORDER BY l.loan, s.source;

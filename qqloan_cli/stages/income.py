@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from qqloan_cli.engine.run import Run
+from qqloan_cli.engine.session import literal
 from qqloan_cli.engine.stage import Stage, Task
-from qqloan_cli.policy.income import CLASSES, IncomePolicy, Takings, classify, load_income
+from qqloan_cli.policy.income import CLASSES, IncomePolicy, Takings, classification, load_income
 from qqloan_cli.policy.load import read_toml
 from qqloan_cli.policy.tax import RateBook, Rates, load_tax, withheld
 
@@ -78,16 +79,12 @@ def _put(task: Task, name: str, table: pa.Table) -> None:
 
 def _classify_texts(task: Task, policy: IncomePolicy) -> None:
     """What the rules say of each distinct memo and counterparty: far fewer than lines."""
-    import pyarrow.compute as pc
-
-    for field in ("memo", "counterparty"):
-        texts = task.con.sql(f"SELECT DISTINCT {field} FROM bank_statements WHERE {field} IS NOT NULL AND {field} <> ''").to_arrow_table().column(0)
-        texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        rule_in, rule_out = classify(policy.rule, field, texts)
-        table = {field: texts, f"{field}_no": pa.array(np.arange(len(texts), dtype=np.int32)), "rule_in": rule_in, "rule_out": rule_out}
-        if field == "counterparty":
-            table["person"] = pc.match_substring_regex(texts, policy.recurring.person)
-        _put(task, f"{field}_rules", pa.table(table))
+    for field, besides in (("memo", ""), ("counterparty", f", regexp_matches(counterparty, {literal(policy.recurring.person)}) AS person")):
+        texts = f"SELECT DISTINCT {field} FROM bank_statements WHERE {field} IS NOT NULL AND {field} <> ''"
+        task.con.execute(f"""
+            CREATE OR REPLACE TEMP TABLE {field}_rules AS
+            SELECT *, CAST(row_number() OVER () - 1 AS INTEGER) AS {field}_no{besides} FROM ({classification(policy.rule, field, texts)})
+        """)
 
 
 def _net_of_gross(task: Task) -> None:
@@ -95,7 +92,7 @@ def _net_of_gross(task: Task) -> None:
     if not task.con.execute("SELECT count(*) FROM payroll WHERE net_fen IS NULL").fetchall()[0][0]:
         _put(task, "gross_pay", pa.table({"src_file": pa.array([], pa.uint16()), "src_row": pa.array([], pa.int64()), "net_fen": pa.array([], pa.int64())}))
         return
-    slips = task.con.sql("""
+    rates, slips = _with_rates(task, """
         WITH gross_only AS (SELECT DISTINCT applicant_id FROM payroll WHERE net_fen IS NULL),
         place AS (SELECT applicant_id, min(region) AS region FROM applicants GROUP BY applicant_id),
         paid_in AS (
@@ -103,7 +100,7 @@ def _net_of_gross(task: Task) -> None:
           FROM provident_fund SEMI JOIN gross_only USING (applicant_id) GROUP BY applicant_id, month
         )
         SELECT
-          p.src_file, p.src_row, coalesce(p.gross_fen, p.net_fen) AS gross_fen, p.net_fen IS NULL AS wanted,
+          p.src_file, p.src_row, p.pay_date, coalesce(p.gross_fen, p.net_fen) AS gross_fen, p.net_fen IS NULL AS wanted,
           coalesce(i.personal_fen, -1) AS personal_fen, month(p.pay_date) AS month,
           CAST(dense_rank() OVER (ORDER BY p.applicant_id, p.employer, year(p.pay_date)) AS BIGINT) AS segment,
           p.pay_date = min(p.pay_date) OVER (PARTITION BY p.applicant_id) AS opens_the_record,
@@ -111,10 +108,8 @@ def _net_of_gross(task: Task) -> None:
         FROM payroll p SEMI JOIN gross_only g ON g.applicant_id = p.applicant_id
         LEFT JOIN place l ON l.applicant_id = p.applicant_id
         LEFT JOIN paid_in i ON i.applicant_id = p.applicant_id AND i.month = date_trunc('month', p.pay_date)
-        ORDER BY segment, p.pay_date, gross_fen, wanted, p.src_file, p.src_row
-    """).to_arrow_table()
-    column = {name: slips.column(name).to_numpy() for name in slips.column_names if name not in ("region", "on_month")}
-    rates = _rates(task, slips.column("region"), slips.column("on_month"))
+    """, "segment, pay_date, gross_fen, wanted, src_file, src_row")
+    column = {name: slips.column(name).to_numpy() for name in slips.column_names}
     gross = column["gross_fen"].astype(np.int64)
     fund = np.where(column["personal_fen"] >= 0, column["personal_fen"], rates.fund(gross))
     month = column["month"].astype(np.int64)
@@ -128,17 +123,12 @@ def _net_of_gross(task: Task) -> None:
     }))
 
 
-def _rates(task: Task, regions, dates) -> Rates:
-    """Rates for rows given by two Arrow columns; the few distinct places and dates are looked up once."""
-    import pyarrow.compute as pc
-
-    keys = [column.combine_chunks().dictionary_encode() if isinstance(column, pa.ChunkedArray) else column.dictionary_encode() for column in (regions, dates)]
-    if not len(regions):
-        return Rates(task.values["rates"], [], np.zeros(0, np.int64))
-    place, date = (pc.fill_null(key.indices, 0).to_numpy().astype(np.int64) for key in keys)
-    names, days = (key.dictionary.to_pylist() for key in keys)
-    pairs, of = np.unique(place * len(days) + date, return_inverse=True)
-    return Rates(task.values["rates"], [(names[pair // len(days)], days[pair % len(days)]) for pair in pairs.tolist()], of)
+def _with_rates(task: Task, rows: str, order: str) -> tuple[Rates, pa.Table]:
+    """The rows of a query that has region and on_month, in ``order``, and their rates; the few distinct places and months are looked up once."""
+    task.con.execute(f"CREATE OR REPLACE TEMP TABLE placed AS SELECT *, CAST(dense_rank() OVER (ORDER BY region, on_month) - 1 AS BIGINT) AS pair FROM ({rows})")
+    pairs = task.con.execute("SELECT DISTINCT region, on_month FROM placed ORDER BY ALL").fetchall()
+    table = task.con.sql(f"SELECT * EXCLUDE (region, on_month) FROM placed ORDER BY {order}").to_arrow_table()
+    return Rates(task.values["rates"], pairs, table.column("pair").to_numpy()), table
 
 
 def steady(months: np.ndarray, policy: IncomePolicy) -> np.ndarray:
@@ -185,7 +175,7 @@ def margins(takings: np.ndarray, costs: np.ndarray, policy: IncomePolicy) -> np.
 
 def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
     """One row an application: each source's steady amount and months; variation, gaps and trend of what shows most."""
-    applications = task.con.sql("SELECT a, region, CAST(date_trunc('month', applied_on) AS DATE) AS on_month FROM applications ORDER BY a").to_arrow_table()
+    rates, applications = _with_rates(task, "SELECT a, region, CAST(date_trunc('month', applied_on) AS DATE) AS on_month FROM applications", "a")
     count, width = applications.num_rows, policy.window_months + 1
 
     def months(table: str, *columns: str) -> list[np.ndarray]:
@@ -202,7 +192,6 @@ def _figures(task: Task, policy: IncomePolicy) -> pa.Table:
     takings[traders] = takings[traders] * margins(takings[traders], costs[traders], policy)[:, None] // 1000
     bank = regular + takings
     stated, personal, employer = months("fund_months", "base_fen", "personal_fen", "employer_fen")
-    rates = _rates(task, applications.column("region"), applications.column("on_month"))
     fund_least, fund_most, capped = _fund_net(rates, stated, personal, employer, policy)
     any_source = np.where(bank.any(axis=1)[:, None], bank, np.where(payroll.any(axis=1)[:, None], payroll, stated + personal + employer))
     variation, gaps, trend = *_variation(any_source), _trend(any_source)

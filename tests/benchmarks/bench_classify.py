@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from qqloan_cli.engine.session import connect, literal
 from qqloan_cli.policy.home import shipped
-from qqloan_cli.policy.income import NO_RULE, classify, load_income
+from qqloan_cli.policy.income import NO_RULE, classification, load_income
 
 RULES = load_income(shipped("configs")).rule
 
@@ -43,11 +43,7 @@ def chain(path: Path) -> np.ndarray:
     con = connect()
     con.execute(f"CREATE TEMP TABLE lines AS SELECT row_number() OVER () AS n, amount_fen, memo, counterparty FROM read_parquet({literal(str(path))})")
     for field in ("memo", "counterparty"):
-        texts = con.sql(f"SELECT DISTINCT {field} FROM lines WHERE {field} IS NOT NULL").to_arrow_table().column(0).combine_chunks()
-        rule_in, rule_out = classify(RULES, field, texts)
-        con.register("classified", pa.table({field: texts, "rule_in": rule_in, "rule_out": rule_out}))
-        con.execute(f"CREATE TEMP TABLE {field}_rules AS FROM classified")
-        con.unregister("classified")
+        con.execute(f"CREATE TEMP TABLE {field}_rules AS {classification(RULES, field, f'SELECT DISTINCT {field} FROM lines WHERE {field} IS NOT NULL')}")
     found = con.execute("""
         SELECT CASE WHEN amount_fen > 0 THEN least(m.rule_in, c.rule_in) ELSE least(m.rule_out, c.rule_out) END AS rule_no
         FROM lines l LEFT JOIN memo_rules m USING (memo) LEFT JOIN counterparty_rules c USING (counterparty) ORDER BY n
