@@ -54,6 +54,11 @@ def case(**told) -> dict[str, dict]:
     return rows
 
 
+def answered(rows: dict[str, dict], decision: str, **told) -> dict[str, dict]:
+    """The application with what a person said of it: columns of reviews."""
+    return {**rows, "reviews": {"decision": decision, "reason": "O-EVIDENCE-SHOWN", "exception": False, **told}}
+
+
 class Bucket:
     """A run of one bucket under ``root`` with the shipped configuration, changed by ``edit(config_dir)``."""
 
@@ -70,10 +75,11 @@ class Bucket:
         """The limit's rows in the order of the cases, each with its ``steps`` by name, in words too."""
         for table in PLAIN:
             self._write(table, [{**rows[table], **_keys(table, number)} for number, rows in enumerate(cases)])
+        self._write("reviews", [{**rows["reviews"], **_keys("reviews", number)} for number, rows in enumerate(cases) if "reviews" in rows])
         perform(STAGE, self.run, 0, self.con, self.values)
         found = pq.read_table(self.run.file("limit", 0)).to_pylist()
         steps: dict[str, dict] = {}
-        dossiers = {row["application_id"]: {"limit": [row], **{table: [rows[table]] for table in PLAIN}} for row, rows in zip(found, cases)}
+        dossiers = {row["application_id"]: {"limit": [row], **{table: [rows[table]] for table in rows}} for row, rows in zip(found, cases)}
         for step in pq.read_table(self.run.file("limit_steps", 0)).to_pylist():
             step["basis"] = basis(step, dossiers[step["application_id"]], "en")
             steps.setdefault(step["application_id"], {})[step["step"]] = step

@@ -97,7 +97,7 @@ def test_a_clock_that_was_set_back_is_noticed(archive):
     _decide(archive, application)
     code = ("import datetime, sys; from pathlib import Path; from qqloan_cli.archive.layout import Archive; from qqloan_cli.archive.review import decide; from qqloan_cli.policy.review import load_review\n"
             f"a = Path({str(archive)!r}); e = Archive.open(a).find('2026')\n"
-            f"decide(a, e, load_review(Path({str(ROOT / 'configs')!r})), Path({str(archive.parent)!r}), {other!r}, 'decline', None, 'bob', 'O-DOUBT-REMAINS', 'no', None, datetime.datetime(2020, 1, 1), None)")
+            f"decide(a, e, load_review(Path({str(ROOT / 'configs')!r})), Path({str(archive.parent)!r}), {other!r}, 'decline', None, None, 'bob', 'O-DOUBT-REMAINS', 'no', None, datetime.datetime(2020, 1, 1), None)")
     refused = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert "clock-set-back" in refused.stderr and _cases(archive)[other]["said"] == []
 
@@ -124,7 +124,7 @@ def test_how_they_turned_out_by_side(archive, lender, tmp_path):
 
 
 def test_a_session_killed_at_any_key_loses_no_answer_that_was_taken(archive):
-    answers = "".join(f"a\n{20_000 + i}\nO-EVIDENCE-SHOWN\nseen\n" for i in range(4))
+    answers = "".join(f"a\n{20_000 + i}\n\nO-EVIDENCE-SHOWN\nseen\n" for i in range(4))
     rng = random.Random(3)
     for _ in range(4):
         child = subprocess.Popen([sys.executable, "-m", "qqloan_cli", "review", "session", str(archive), "2026", "--by", "alice"], cwd=ROOT, stdin=subprocess.PIPE,

@@ -107,10 +107,11 @@ def _set_apart(run: Run, table: str, to: Path) -> list[Path]:
 
 def furnished(archive: Archive, entry: Entry, root: Path, everything: bool) -> Run:
     """A run as it was after intake, at ``root``; with ``everything``, as it was when it was sealed. ``document["sealed"]`` has what it had made."""
-    for name in entry.files:
-        if everything or name.split("/")[0] in ("config", "inputs", "history", "quarantine.parquet"):
-            archive.fetch(entry, name, root / name)
     document = sealed_document(archive, entry, root)
+    given = {"config", "inputs", "history", "quarantine.parquet", *document.get("taken", ())}
+    for name in entry.files:
+        if everything or name.split("/")[0] in given:
+            archive.fetch(entry, name, root / name)
     document["sealed"] = {"stages": document["stages"], "digests": document["digests"]}
     if not everything:
         document.update(stages={"intake": document["stages"].get("intake", {})}, digests={}, timings={}, warnings=[])

@@ -26,6 +26,7 @@ class Case(NamedTuple):
     state: str
     decision: str | None
     amount_fen: int | None
+    income_fen: int | None
     said: list[dict]
 
 
@@ -45,20 +46,23 @@ def cases(archive: Archive, entry: Entry, policy: ReviewPolicy, scratch: Path) -
     return [Case(row["application_id"], row["refer_to"], row["reason_codes"], row["pd"], *standing(said.get(row["application_id"], []), policy), said.get(row["application_id"], [])) for row in rows]
 
 
-def standing(said: list[dict], policy: ReviewPolicy) -> tuple[str, str | None, int | None]:
-    """(state, decision, amount) after what was said: the last word counts, and an approval of a large amount once a second person has said the same."""
+def standing(said: list[dict], policy: ReviewPolicy) -> tuple[str, str | None, int | None, int | None]:
+    """(state, decision, amount, income that was shown) after what was said: the last word counts, and an approval of a large amount once a second person has said the same."""
     if not said:
-        return "open", None, None
-    last = said[-1]
-    answer = last["decision"], last["amount_fen"]
+        return "open", None, None, None
+    last, answer = said[-1], _answer(said[-1])
     if last["decision"] == "approve" and last["amount_fen"] > policy.second_person_above * 100:
-        others = {event["by"] for event in said if (event["decision"], event["amount_fen"]) == answer}
+        others = {event["by"] for event in said if _answer(event) == answer}
         return ("decided" if len(others) > 1 else "second", *answer)
     return ("decided", *answer)
 
 
+def _answer(event: dict) -> tuple[str, int | None, int | None]:
+    return event["decision"], event["amount_fen"], event.get("income_fen")
+
+
 def decide(
-    root: Path, entry: Entry, policy: ReviewPolicy, scratch: Path, application_id: str, decision: str, amount_yuan: int | None, by: str, reason: str, text: str,
+    root: Path, entry: Entry, policy: ReviewPolicy, scratch: Path, application_id: str, decision: str, amount_yuan: int | None, income_yuan: int | None, by: str, reason: str, text: str,
     until: datetime.date | None, at: datetime.datetime, private_key: Path | None,
 ) -> Case:
     """Appends what a person decided, and gives the case as it stands then.
@@ -80,10 +84,12 @@ def decide(
         raise UsageError("review-incomplete", "a decision needs who and why in words", "--by, --text", "Name both.")
     if (decision == "approve") != (amount_yuan is not None):
         raise UsageError("review-amount", "an approval has an amount, and nothing else has one", "--amount", "Name it with --decision approve.")
+    if income_yuan is not None and decision != "approve":
+        raise UsageError("review-income", "only an approval goes by income that was shown", "--income", "Name it with --decision approve.")
     if policy.reasons[reason].exception and decision == "approve" and (until is None or not at.date() < until <= at.date() + datetime.timedelta(days=policy.exception_days)):
         raise UsageError("review-exception-end", f"an exception ends on a date within {policy.exception_days} days", "--until", "Name the date.")
     event = {
-        "kind": KIND, "application_id": application_id, "decision": decision, "amount_fen": None if amount_yuan is None else amount_yuan * 100, "by": by.strip(), "reason": reason,
+        "kind": KIND, "application_id": application_id, "decision": decision, "amount_fen": None if amount_yuan is None else amount_yuan * 100, "income_fen": None if income_yuan is None else income_yuan * 100, "by": by.strip(), "reason": reason,
         "text": text.strip(), "until": until.isoformat() if until else None,
     }
     append(root, entry, event, at, private_key)

@@ -20,7 +20,7 @@ def statement(run: Run, files: dict[str, str], objects: dict[str, int], sequence
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD,
-                "externalParameters": {"command": document.get("command"), "as_of": document["as_of"], "source": document.get("source")},
+                "externalParameters": {"command": document.get("command"), "as_of": document["as_of"], "source": document.get("source"), **({"carries": document["carries"]} if "carries" in document else {})},
                 "internalParameters": {"buckets": document["buckets"], "config_digest": document["config_digest"], "policy": document.get("policy"), "key_id": document["key_id"], "stages": list(document["stages"])},
                 "resolvedDependencies": [{"name": f"{given['input']}: {given['file']}", "digest": {"sha256": given["sha256"]}} for given in document.get("inputs", [])],
             },

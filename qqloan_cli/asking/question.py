@@ -10,7 +10,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.stages import limit, score
 
-EVIDENCE = ("links", "verify", "income", "credit", "social")
+EVIDENCE = ("links", "verify", "income", "credit", "social", "reviews")
 TABLES = ("applicants", *EVIDENCE)
 
 

@@ -33,7 +33,7 @@ def read_change(text: str, where: str = "--what-if") -> Change:
     if not sign:
         raise UsageError("change-wrong", f"{text!r} is not NAME=VALUE", where, "Write it like monthly_income=30000, or utilisation= for a missing value.")
     named, _, column = name.strip().rpartition(".")
-    known = [(table, c) for table in question.TABLES for c in CONTRACTS[table].columns if c.name not in _KEYS and not c.personal and not c.type.endswith("]")]
+    known = [(table, c) for table in question.TABLES if table != "reviews" for c in CONTRACTS[table].columns if c.name not in _KEYS and not c.personal and not c.type.endswith("]")]
     found = [(table, c) for table, c in known if c.name.removesuffix("_fen") == column.removesuffix("_fen") and named in ("", table)]
     if not found:
         near = difflib.get_close_matches(column, [c.name.removesuffix("_fen") for _, c in known], 3)

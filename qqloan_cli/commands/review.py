@@ -11,7 +11,7 @@ from typing import Annotated, Optional
 import typer
 
 from qqloan_cli.app import group
-from qqloan_cli.commands.options import ArchiveArgument, Sign
+from qqloan_cli.commands.options import ArchiveArgument, AsOf, Sign, Workers, as_date, as_workers
 from qqloan_cli.errors import UsageError
 
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="A run of it, as qqloan audit lists them.", show_default=False)]
@@ -73,18 +73,18 @@ def decide(
     reason: Annotated[str, typer.Option("--reason", metavar="CODE", help="A reason of configs/review.toml.", show_default=False)],
     text: Annotated[str, typer.Option("--text", help="Why, in words.", show_default=False)],
     amount: Annotated[Optional[int], typer.Option("--amount", metavar="YUAN", min=1, help="With --decision approve.", show_default=False)] = None,
+    income: Annotated[Optional[int], typer.Option("--income", metavar="YUAN", min=1, help="Monthly income that was shown to you, with --decision approve.", show_default=False)] = None,
     until: Annotated[Optional[str], typer.Option("--until", metavar="DATE", help="When an exception ends.", show_default=False)] = None,
     sign: Sign = None,
 ) -> int:
     """Appends what a person decided. Above an amount in configuration a second person must say the same before it counts."""
     from qqloan_cli.archive.review import decide as append
-    from qqloan_cli.commands.options import as_date
     from qqloan_cli.reports import console
 
     if decision not in ("approve", "decline"):
         raise UsageError("review-decision", f"{decision!r} is not known", "--decision", "Use approve or decline.")
     with _opened(archive, run_id) as (_, entry, policy, scratch):
-        case = append(archive, entry, policy, scratch, application, decision, amount, by, reason, text, as_date(until) if until else None, datetime.datetime.now(), sign)
+        case = append(archive, entry, policy, scratch, application, decision, amount, income, by, reason, text, as_date(until) if until else None, datetime.datetime.now(), sign)
     console.current().say(_stands(case))
     return 0
 
@@ -117,10 +117,12 @@ def session(archive: ArchiveArgument, run_id: RunId, by: By, lang: Annotated[str
                 continue
             try:
                 amount = int(_ask("Amount in yuan? ")) if answer == "a" else None
+                shown = _ask("Monthly income that was shown, in yuan (empty: none)? ") if answer == "a" else ""
+                income = int(shown) if shown else None
                 reason = _ask(f"Reason ({', '.join(policy.reasons)})? ")
                 until = _ask("Ends on (date)? ") if reason in policy.reasons and policy.reasons[reason].exception and answer == "a" else ""
                 text = _ask("Why, in words? ")
-                done = append(archive, entry, policy, scratch, case.application_id, "approve" if answer == "a" else "decline", amount, by, reason, text,
+                done = append(archive, entry, policy, scratch, case.application_id, "approve" if answer == "a" else "decline", amount, income, by, reason, text,
                               datetime.date.fromisoformat(until) if until else None, datetime.datetime.now(), sign)
                 said.say(_stands(done))
             except (ValueError, UsageError) as error:
@@ -153,4 +155,26 @@ def report(archive: ArchiveArgument, run_id: RunId, outcomes: Annotated[Path, ty
     return 0
 
 
-app = group("review", "People's decisions on referred applications, chained to the sealed run.", list, show, decide, session, report)
+def carry(
+    archive: ArchiveArgument,
+    run_id: RunId,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run to make.", show_default=False)],
+    as_of: AsOf,
+    workers: Workers = None,
+    format: Annotated[str, typer.Option("--format", help="The summary as table or json.")] = "table",
+) -> int:
+    """Carries out what people decided: a run of the applications that they answered, with limit, price, funding and schedules."""
+    from qqloan_cli.archive.carry import carry as carried
+    from qqloan_cli.reports import console, formats, summary
+
+    formats.known(format)
+    said = console.current()
+    with _opened(archive, run_id) as (store, entry, policy, scratch):
+        made = carried(store, entry, policy, out, as_date(as_of), scratch, as_workers(workers), said)
+    said.close()
+    summary.show(made, format)
+    said.next_step(f"qqloan archive {out} --to {archive}, so that no answer is carried out twice")
+    return 0
+
+
+app = group("review", "People's decisions on referred applications, chained to the sealed run.", list, show, decide, session, carry, report)

@@ -10,7 +10,7 @@ from qqloan_cli.contracts.book import BOOK
 from qqloan_cli.contracts.collections import COLLECTIONS
 from qqloan_cli.contracts.compliance import COMPLIANCE_TABLES
 from qqloan_cli.contracts.impact import IMPACTS
-from qqloan_cli.contracts.inputs import INPUTS
+from qqloan_cli.contracts.inputs import INPUTS, REVIEWS
 from qqloan_cli.contracts.lines import LINES_IN_LIFE
 from qqloan_cli.contracts.model import Column, Contract, Rule
 from qqloan_cli.contracts.notices import NOTICES
@@ -18,7 +18,7 @@ from qqloan_cli.contracts.oversight import OVERSIGHT
 from qqloan_cli.contracts.stages import OUTPUTS
 
 CONTRACTS: dict[str, Contract] = {
-    contract.name: contract for contract in (*INPUTS, *OUTPUTS, *BOOK, *LINES_IN_LIFE, *COLLECTIONS, *COMPLIANCE_TABLES, *IMPACTS, NOTICES, *OVERSIGHT)
+    contract.name: contract for contract in (*INPUTS, REVIEWS, *OUTPUTS, *BOOK, *LINES_IN_LIFE, *COLLECTIONS, *COMPLIANCE_TABLES, *IMPACTS, NOTICES, *OVERSIGHT)
 }
 
-__all__ = ["CONTRACTS", "INPUTS", "OUTPUTS", "Column", "Contract", "Rule"]
+__all__ = ["CONTRACTS", "INPUTS", "OUTPUTS", "REVIEWS", "Column", "Contract", "Rule"]

@@ -248,6 +248,21 @@ FUNDING_REFUSALS = Contract(
     ),
 )
 
+# No lender brings it: qqloan review carry leaves it, of what people have said in the archive's chain.
+REVIEWS = Contract(
+    "reviews", "referred application that a person answered", ("application_id",),
+    (
+        C("application_id", "VARCHAR", "the lender's key of the application"),
+        C("applicant_id", "VARCHAR", "the lender's key of the person"),
+        C("decision", "VARCHAR", "approve or decline"),
+        C("amount_fen", "BIGINT", "at most so much", "fen", "declined"),
+        C("monthly_income_fen", "BIGINT", "income a month that the person was shown", "fen", "nothing new was shown"),
+        C("reason", "VARCHAR", "why: a code of configs/review.toml"),
+        C("exception", "BOOLEAN", "an exception to policy: the waterfall's steps that are policy do not bind"),
+        C("said_at", "TIMESTAMP", "when the last word was said"),
+    ),
+)
+
 # In the order that intake reads them: applicants decide which rows of the others belong to the batch.
 INPUTS = (
     APPLICANTS, PAYROLL, PROVIDENT_FUND, BANK_STATEMENTS, CREDIT_ACCOUNTS, CREDIT_INQUIRIES,

@@ -9,7 +9,7 @@ from qqloan_cli.errors import UsageError
 
 TABLES = (
     "applicants", "links", "verify", "income", "income_lines", "credit", "social", "score", "limit", "limit_steps",
-    "funding", "funding_shares", "disburse_plan", "schedule", "decisions", "offers", "cost_table",
+    "funding", "funding_shares", "disburse_plan", "schedule", "decisions", "offers", "cost_table", "reviews",
 )
 
 

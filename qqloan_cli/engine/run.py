@@ -13,13 +13,13 @@ import os
 from pathlib import Path
 from typing import Iterable
 
-from qqloan_cli.contracts import CONTRACTS, INPUTS
+from qqloan_cli.contracts import CONTRACTS, INPUTS, REVIEWS
 from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.files import remove, write_json
 from qqloan_cli.engine.session import literal
 from qqloan_cli.errors import InputError, UsageError
 
-_INPUTS = frozenset(contract.name for contract in INPUTS)
+_INPUTS = frozenset(contract.name for contract in (*INPUTS, REVIEWS))
 _ONE_FILE = ("quarantine", "decisions", "funding_sources", "funding_limits", "funding_programme", "cash_calendar")
 APPLICANTS_A_BUCKET = 130_000
 WORTH_TWO = 8_192  # from so many on two workers are faster than one

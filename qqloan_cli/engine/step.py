@@ -33,7 +33,10 @@ def take(root: Path, command: str, before: list[Stage], mine: list[Stage], after
     """Does ``mine`` again or for the first time. What later stages made from the old tables is removed with ``yes``, and only then."""
     with only_writer(root, events):
         run = Run.open(root)
-        stale = _stale(run, command, before, after)
+        taken = set(run.document.get("taken", ()))
+        if any(taken.intersection(stage.writes) for stage in mine):
+            raise UsageError("step-taken-over", f"the run took what {command} makes from {run.document['carries']['run_id']}, as it was sealed", str(run.root), "Only limit and what follows can be made again here.")
+        stale = _stale(run, command, [stage for stage in before if not taken.intersection(stage.writes)], after)
         if stale and not yes:
             raise UsageError("later-stages-stand", f"{', '.join(stage.name for stage in stale)} were made from what {command} would replace", str(root), "Say --yes to remove them.")
         run.stage_beside()

@@ -6,7 +6,7 @@ import copy
 import os
 from pathlib import Path
 
-from qqloan_cli.contracts import INPUTS, OUTPUTS
+from qqloan_cli.contracts import INPUTS, OUTPUTS, REVIEWS
 from qqloan_cli.engine.run import Run
 
 
@@ -14,7 +14,7 @@ def beside(run: Run, root: Path, but: set[str] = frozenset()) -> Run:
     """``run`` at ``root``, without the tables ``but``. ``run`` itself is never written to."""
     root.mkdir(parents=True)
     os.symlink(run.config_dir.resolve(), root / "config")
-    for contract in (*INPUTS, *OUTPUTS):
+    for contract in (*INPUTS, REVIEWS, *OUTPUTS):
         if contract.name not in but:
             for path in run.whole(contract.name):
                 link(path, root / path.relative_to(run.root))

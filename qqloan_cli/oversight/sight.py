@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from qqloan_cli.contracts import CONTRACTS, INPUTS, OUTPUTS
+from qqloan_cli.contracts import CONTRACTS, INPUTS, OUTPUTS, REVIEWS
 from qqloan_cli.engine.parse import branches, queries_within, serialised
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import at_hand, connect, duckdb_error, literal, quoted
@@ -31,7 +31,7 @@ from qqloan_cli.servicing import measures, portfolio
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.measured_book import measured_book
 
-OF_RUNS = tuple(contract.name for contract in (*OUTPUTS, *INPUTS))
+OF_RUNS = tuple(contract.name for contract in (*OUTPUTS, *INPUTS, REVIEWS))
 OF_BOOK = ("loans", "instalments", "funded_by", "lines", "events", "ledger", "contact_log")
 OF_STATE, OF_PANEL = ("state", *portfolio.VIEWS), ("panel", *measures.KEYS)
 WORKED_OUT = (*OF_STATE, *OF_PANEL)

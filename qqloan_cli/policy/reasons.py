@@ -7,6 +7,7 @@ from pathlib import Path
 
 from qqloan_cli.errors import ConfigError
 from qqloan_cli.policy.load import read_toml
+from qqloan_cli.policy.review import load_review
 
 EFFECTS = ("decline", "refer", "note")
 
@@ -25,8 +26,9 @@ class Reason:
 
 
 def load_reasons(config_dir: Path) -> dict[str, Reason]:
-    """Every reason code of a configuration. A code is said once, and in both languages."""
-    reasons: dict[str, Reason] = {}
+    """Every reason code of a configuration, people's (review.toml) too. A code is said once, and in both languages."""
+    review = config_dir / "review.toml"
+    reasons = {code: Reason(code, why.en, why.zh, "decline") for code, why in load_review(config_dir).reasons.items()} if review.is_file() else {}
     for path in sorted((config_dir / "reasons").glob("*.toml")):
         for code, entry in read_toml(path).items():
             if not isinstance(entry, dict) or not entry.get("en") or not entry.get("zh") or entry.get("effect") not in EFFECTS:

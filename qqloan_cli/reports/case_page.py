@@ -12,7 +12,7 @@ from qqloan_cli.reports.money import yuan
 from qqloan_cli.reports.words import word
 
 # section: its parts of the dossier
-_SECTIONS = {"decision": ("decisions",), "checks": ("verify",), "income": ("income",), "history": ("credit", "social"), "ring": (), "score": ("score",), "limit": ("limit",), "offer": ("cost_table", "offers"),
+_SECTIONS = {"decision": ("decisions", "reviews"), "checks": ("verify",), "income": ("income",), "history": ("credit", "social"), "ring": (), "score": ("score",), "limit": ("limit",), "offer": ("cost_table", "offers"),
              "plan": ("disburse_plan", "schedule"), "people": ()}
 _SEVERITY = {"approve": "green", "refer": "amber", "decline": "red"}
 _WORDS = {

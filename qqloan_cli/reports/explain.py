@@ -204,7 +204,15 @@ def _share(value) -> str:
     return "-" if value is None else f"{float(value):.2%}"
 
 
+def _person(page: Page, found: dict) -> None:
+    row = found["reviews"][0]
+    page.head(page.w("person"))
+    page.table(["outcome", "at_most", "income_shown", "exception", "code", "in_words"], [[
+        page.w(row["decision"]), yuan(row["amount_fen"]), yuan(row["monthly_income_fen"]), page.w("yes" if row["exception"] else "none"), row["reason"], page.say(row["reason"]),
+    ]], numeric=(1, 2))
+
+
 PARTS = {
-    "decisions": _decision, "verify": _verify, "income": _income, "credit": _credit, "social": _social, "score": _score,
+    "decisions": _decision, "reviews": _person, "verify": _verify, "income": _income, "credit": _credit, "social": _social, "score": _score,
     "limit": _limit, "cost_table": _cost_table, "offers": _offers, "disburse_plan": _plan, "schedule": _schedule,
 }

@@ -16,9 +16,9 @@ def show_cases(cases: list[dict], run_id: str) -> None:
 
 def show_said(case: dict) -> None:
     if case["said"]:
-        formats.draw(["when", "who", "decision", "amount (yuan)", "reason", "until", "in words"], [
-            [e["at"], e["by"], e["decision"], yuan(e["amount_fen"]) if e["amount_fen"] else "-", e["reason"], e["until"] or "-", e["text"]] for e in case["said"]
-        ], f"Said by people: {'waits for a second person' if case['state'] == 'second' else case['state']}", [False, False, False, True, False, False, False])
+        formats.draw(["when", "who", "decision", "amount (yuan)", "income shown (yuan)", "reason", "until", "in words"], [
+            [e["at"], e["by"], e["decision"], yuan(e["amount_fen"]) if e["amount_fen"] else "-", yuan(e.get("income_fen")), e["reason"], e["until"] or "-", e["text"]] for e in case["said"]
+        ], f"Said by people: {'waits for a second person' if case['state'] == 'second' else case['state']}", [False, False, False, True, True, False, False, False])
 
 
 def show_sides(rows: list[dict], run_id: str) -> None:

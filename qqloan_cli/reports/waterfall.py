@@ -8,6 +8,7 @@ from qqloan_cli.reports.money import yuan
 
 _WORDS = {
     "asked": ("asked for", "申请金额"),
+    "approved": ("as a person approved of {asked} asked for", "人工核准额（申请 {asked}）"),
     "at most": ("{product} lends at most this", "{product} 的最高额度"),
     "income": ("income {counted}", "收入 {counted}"),
     "income in part": ("income {counted} ({share} of {income})", "收入 {counted}（{income} 的 {share}）"),
@@ -34,14 +35,15 @@ def basis(step: dict, found: dict[str, list[dict]], lang: str) -> str:
     def say(key: str, **values) -> str:
         return _WORDS[key][1 if lang == "zh" else 0].format(**values)
 
-    limit, income, credit, social = ((found[table] or [{}])[0] for table in ("limit", "income", "credit", "social"))
+    limit, income, credit, social, person = ((found.get(table) or [{}])[0] for table in ("limit", "income", "credit", "social", "reviews"))
     name, of, times, less = step["step"], step["of_fen"], step["times"], step["less_fen"]
     if name == "requested":
-        return say("asked")
+        asked = limit.get("requested_amount_fen")
+        return say("asked") if person.get("amount_fen") is None or step["cap_fen"] == asked else say("approved", asked=yuan(asked))
     if name == "product":
         return say("at most", product=limit.get("product"))
     if name in ("income_multiple", "payment_to_income", "debt_to_income"):
-        return _of_income(say, step, income.get("monthly_income_fen"))
+        return _of_income(say, step, person.get("monthly_income_fen") or income.get("monthly_income_fen"))
     if name == "grade":
         return say("grade", grade=limit.get("grade") or say("unknown"), of=yuan(of)) + (say("strong", more=percent(times - 1)) if times > 1 else "")
     if name == "credit_history":

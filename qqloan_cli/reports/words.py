@@ -27,6 +27,7 @@ WORDS = {
     "per_interest": ("a year on what is owed", "/年，按剩余本金"), "per_monthly_fee": ("a month on the original amount", "/月，按初始本金"), "per_upfront_fee": ("once, on the original amount", "一次性，按初始本金"),
     "per_late_interest": ("a year on what is late", "/年，按逾期金额"), "per_early_repayment": ("once, on what is repaid early", "一次性，按提前还款金额"), "if_it_happens": ("if it happens", "发生时收取"),
     "nothing_else": ("Nothing else is charged.", "除上述项目外，不收取任何其他费用。"),
+    "person": ("What a person said", "人工审核意见"), "at_most": ("at most (yuan)", "最高金额（元）"), "income_shown": ("income shown (yuan)", "已核实月收入（元）"), "exception": ("exception", "政策例外"),
     "what_if": ("If it were so", "假设分析"), "as_it_is": ("as it is", "现状"), "as_it_would_be": ("as it would be", "假设后"),
     "how_to_approve": ("After one of these it would be approved", "作出以下任一改变后可获批"), "way": ("change", "改变"),
     "no_way": ("Nothing that the applicant can change suffices: the reasons that stand are of another kind.", "申请人可改变的因素不足以获批：现有原因属于其他类型。"),

@@ -1,7 +1,7 @@
 -- limit, first part: what the rules ask about, and the waterfall.
 --
 -- grain     application
--- reads     applicants, links, verify, income, credit, social, score
+-- reads     applicants, links, verify, income, credit, social, score; reviews: what people said of applications that were referred
 -- settings  lender, product_book, product_terms, product_purposes, purposes_refused, law_periods, payment_book, grade_book,
 --           confidence_book, overdue_caps, limit_row (configs/, as limit.py brings them)
 -- leaves    known    one row an application: everything that is known
@@ -23,12 +23,19 @@ SELECT
   a.requested_amount_fen,
   a.term_months                                                                  AS requested_term_months,
   a.student                                                                      AS student_said,
+  r.decision                                                                     AS person_said,     -- null: nobody was asked, or nobody has answered
+  r.reason                                                                       AS person_reason,
+  coalesce(r.exception, false)                                                   AS by_exception,
+  r.monthly_income_fen                                                           AS shown_income_fen,
+  CASE WHEN r.monthly_income_fen IS NOT NULL THEN l.shown_income END             AS shown_confidence,
+  least(a.requested_amount_fen, r.amount_fen)                                    AS wanted_amount_fen,
   coalesce(p.product, f.first_name)                                              AS product,
   a.product IS NULL OR p.product IS NOT NULL OR l.unknown_product = 'first'      AS product_known
 FROM applicants a
 CROSS JOIN lender l
 CROSS JOIN first_product f
 LEFT JOIN product_book p ON p.product = a.product
+LEFT JOIN reviews r ON r.application_id = a.application_id
 ORDER BY place;
 
 -- What the law of the day says to each product: once for each day and product in the bucket.
@@ -66,7 +73,9 @@ SELECT
   n.id_other_applicants, n.phone_other_applicants, n.device_other_applicants,
   n.applications_1d, n.applications_7d, n.applications_30d, n.declines_90d, n.open_application, n.money_cycle,
   coalesce(n.exposure_fen, 0)                                                    AS exposure_fen,
-  i.monthly_income_fen, i.income_confidence, i.months_covered, i.income_cv, i.income_trend,
+  coalesce(a.shown_income_fen, i.monthly_income_fen)                             AS monthly_income_fen,
+  coalesce(a.shown_confidence, i.income_confidence)                              AS income_confidence,
+  i.months_covered, i.income_cv, i.income_trend,
   list_contains(i.flags, 'I-INFLATED')                                           AS income_inflated,
   list_contains(i.flags, 'I-CIRCULAR')                                           AS income_circular,
   list_contains(i.flags, 'I-BALANCE-BREAK')                                      AS balance_break,
@@ -205,7 +214,7 @@ WITH views AS (
 ), counted AS (
   SELECT
     k.place, k.application_id, v.with_social, v.band,
-    k.product, k.requested_amount_fen, k.amount_min_fen, k.amount_max_fen, k.amount_step_fen, k.term_months, k.on_date,
+    k.product, coalesce(k.wanted_amount_fen, k.requested_amount_fen) AS requested_amount_fen, k.by_exception, k.amount_min_fen, k.amount_max_fen, k.amount_step_fen, k.term_months, k.on_date,
     k.monthly_income_fen, k.debt_service_fen, k.history, k.overdue_months_24m, k.exposure_fen, k.law_amount_max_fen,
     g.grade AS by_grade, g.multiple_hundredths, g.payment_ppm, g.debt_ppm, g.cap_fen AS grade_cap_fen,
     b.rate_ppm, b.rate_ppm + r.stress_ppm AS stressed_rate_ppm, b.payment, b.stressed,
@@ -231,15 +240,16 @@ WITH views AS (
   FROM counted c
   LEFT JOIN overdue_caps o ON c.overdue_months_24m BETWEEN o.from_months AND o.to_months
 ), caps AS (
-  -- Each step's own cap; null where the step does not apply.
+  -- Each step's own cap; null where the step does not apply: those that are policy, to an exception that a person made.
   SELECT
     *,
-    CASE WHEN counted_fen IS NULL THEN without_income_fen ELSE counted_fen * multiple_hundredths // 100 END AS cap_multiple,
-    payment_room_fen * 1_000_000 // stressed                                     AS cap_payment,
-    debt_room_fen * 1_000_000 // payment                                         AS cap_debt,
+    CASE WHEN by_exception THEN NULL WHEN counted_fen IS NULL THEN without_income_fen ELSE counted_fen * multiple_hundredths // 100 END AS cap_multiple,
+    CASE WHEN NOT by_exception THEN payment_room_fen * 1_000_000 // stressed END AS cap_payment,
+    CASE WHEN NOT by_exception THEN debt_room_fen * 1_000_000 // payment END     AS cap_debt,
     -- As a strong network may raise it; a weak one lowers all that is policy, in a step of its own.
-    grade_cap_fen * (1_000_000 + greatest(social_ppm, 0)) // 1_000_000           AS cap_grade,
-    least(CASE history WHEN 'none' THEN history_none_fen WHEN 'thin' THEN history_thin_fen END, overdue_cap_fen) AS cap_history,
+    CASE WHEN NOT by_exception THEN grade_cap_fen * (1_000_000 + greatest(social_ppm, 0)) // 1_000_000 END AS cap_grade,
+    CASE WHEN NOT by_exception THEN
+      least(CASE history WHEN 'none' THEN history_none_fen WHEN 'thin' THEN history_thin_fen END, overdue_cap_fen) END AS cap_history,
     CASE WHEN social_ppm < 0 THEN least(cap_multiple, cap_grade, cap_history) END AS social_of_fen,
     CASE WHEN social_ppm < 0 THEN 1_000_000 + social_ppm END                     AS social_times_ppm,
     social_of_fen * social_times_ppm // 1_000_000                                AS cap_social,

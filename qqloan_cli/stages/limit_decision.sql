@@ -12,11 +12,12 @@ SELECT
   CASE
     WHEN w.outcome <> 'offer' THEN w.outcome
     WHEN NOT o.over_cap THEN 'approved'
-    WHEN k.grade IS DISTINCT FROM k.grade_without_social THEN 'social-alone'
+    WHEN k.grade IS DISTINCT FROM k.grade_without_social AND k.person_said IS NULL THEN 'social-alone'
     ELSE 'over-cap'
   END                                                                            AS outcome,
   coalesce(o.repriced, false)                                                    AS repriced,
-  coalesce(w.term_months < k.requested_term_months, false)                       AS shortened
+  coalesce(w.term_months < k.requested_term_months, false)                       AS shortened,
+  coalesce(k.person_reason, '')                                                  AS person_reason
 FROM waterfall w
 JOIN known k USING (place)
 LEFT JOIN offers o USING (place);
@@ -24,25 +25,26 @@ LEFT JOIN offers o USING (place);
 -- Reasons of the rules and the waterfall, in order of weight: once for each case that occurs.
 CREATE OR REPLACE TEMP TABLE cases AS
 WITH occurring AS (
-  SELECT DISTINCT outcome, hits, unknowns, binding_step, repriced, shortened FROM decided
+  SELECT DISTINCT outcome, hits, unknowns, binding_step, repriced, shortened, person_reason FROM decided
 )
 SELECT
   o.*,
   list_filter(
     CASE o.outcome
       WHEN 'declined-by-rule' THEN s.declines
+      WHEN 'declined-by-person' THEN [o.person_reason] || s.refers
       WHEN 'referred' THEN s.refers
       WHEN 'social-alone' THEN ['R-SOCIAL-ALONE', b.code]
       WHEN 'below-minimum' THEN ['L-BELOW-MINIMUM', b.code]
       WHEN 'over-cap' THEN ['P-OVER-CAP']
-      ELSE ['L-APPROVED', CASE WHEN b.step <> 'requested' THEN b.code END, CASE WHEN o.repriced THEN 'P-REPRICED' END,
+      ELSE ['L-APPROVED', nullif(o.person_reason, ''), CASE WHEN b.step <> 'requested' THEN b.code END, CASE WHEN o.repriced THEN 'P-REPRICED' END,
             CASE WHEN o.shortened THEN 'L-TERM-SHORTENED' END] || s.notes
     END, lambda x: x IS NOT NULL)                                                AS codes,
   CASE o.outcome WHEN 'referred' THEN s.desk WHEN 'social-alone' THEN 'credit' END AS refer_to,
-  CASE o.outcome WHEN 'declined-by-rule' THEN 'fail' WHEN 'referred' THEN 'refer' END AS check_outcome,
-  CASE o.outcome WHEN 'declined-by-rule' THEN s.verify_declines WHEN 'referred' THEN s.verify_refers ELSE false END AS by_verify,
-  CASE o.outcome WHEN 'declined-by-rule' THEN s.income_declines WHEN 'referred' THEN s.income_refers ELSE false END AS by_income,
-  CASE o.outcome WHEN 'declined-by-rule' THEN s.score_declines WHEN 'referred' THEN s.score_refers ELSE false END   AS by_score,
+  CASE WHEN o.outcome = 'declined-by-rule' THEN 'fail' WHEN o.outcome IN ('referred', 'declined-by-person') THEN 'refer' END AS check_outcome,
+  CASE WHEN o.outcome = 'declined-by-rule' THEN s.verify_declines ELSE check_outcome IS NOT NULL AND s.verify_refers END AS by_verify,
+  CASE WHEN o.outcome = 'declined-by-rule' THEN s.income_declines ELSE check_outcome IS NOT NULL AND s.income_refers END AS by_income,
+  CASE WHEN o.outcome = 'declined-by-rule' THEN s.score_declines ELSE check_outcome IS NOT NULL AND s.score_refers END   AS by_score,
   s.rules_hit, s.rules_unknown,
   b.step AS binding_cap
 FROM occurring o
@@ -55,10 +57,11 @@ WITH from_stages AS (
   SELECT
     d.place,
     CASE WHEN c.by_verify THEN list_transform(list_filter(v.checks, lambda x: x.outcome = c.check_outcome), lambda x: x.code) ELSE [] END
-      || CASE WHEN c.by_income THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
+      || CASE WHEN c.by_income AND k.shown_income_fen IS NULL THEN list_filter(i.reasons || i.flags, lambda x: list_contains(l.telling, x)) ELSE [] END
       || CASE WHEN c.by_score THEN m.reason_codes ELSE [] END                    AS codes
   FROM decided d
-  JOIN (SELECT * FROM cases WHERE by_verify OR by_income OR by_score) c USING (outcome, hits, unknowns, binding_step, repriced, shortened)
+  JOIN (SELECT * FROM cases WHERE by_verify OR by_income OR by_score) c USING (outcome, hits, unknowns, binding_step, repriced, shortened, person_reason)
+  JOIN (SELECT place, shown_income_fen FROM known) k USING (place)
   CROSS JOIN lender l
   LEFT JOIN (SELECT application_id, checks FROM verify WHERE verdict <> 'pass') v USING (application_id)
   LEFT JOIN income i USING (application_id)
@@ -70,7 +73,7 @@ CREATE OR REPLACE TEMP VIEW "limit" AS
 WITH told AS (
   SELECT d.*, c.codes, c.refer_to, c.rules_hit, c.rules_unknown, c.binding_cap,
     d.outcome = 'approved' AS approved, d.outcome <> 'declined-by-rule' AS looked_at
-  FROM decided d JOIN cases c USING (outcome, hits, unknowns, binding_step, repriced, shortened)
+  FROM decided d JOIN cases c USING (outcome, hits, unknowns, binding_step, repriced, shortened, person_reason)
 )
 SELECT
   d.application_id                                                               AS application_id,

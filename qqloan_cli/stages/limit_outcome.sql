@@ -58,23 +58,32 @@ FROM listed l
 LEFT JOIN weighed w USING (hits, unknowns)
 LEFT JOIN voiced v USING (hits, unknowns);
 
+-- Where a person has approved and the offer fails only with social evidence, it is left out.
+CREATE OR REPLACE TEMP TABLE without_social AS
+SELECT w.place
+FROM carried w JOIN carried o USING (place) JOIN known k USING (place)
+WHERE w.with_social AND NOT o.with_social AND k.person_said = 'approve' AND w.offered_fen < w.amount_min_fen AND o.offered_fen >= o.amount_min_fen;
+
 CREATE OR REPLACE TEMP TABLE waterfall AS
 SELECT
   w.* EXCLUDE (with_social),
   r.hits, r.unknowns,
   CASE
     WHEN len(s.declines) > 0 THEN 'declined-by-rule'
-    WHEN len(s.refers) > 0 THEN 'referred'
+    WHEN k.person_said = 'decline' THEN 'declined-by-person'
+    WHEN len(s.refers) > 0 AND k.person_said IS NULL THEN 'referred'
     WHEN w.offered_fen >= w.amount_min_fen THEN 'offer'
     -- Social evidence alone never declines: where the offer fails only with it, a person decides.
     WHEN o.offered_fen >= w.amount_min_fen THEN 'social-alone'
     ELSE 'below-minimum'
   END                                                                            AS outcome
 FROM carried w
+JOIN (SELECT place, person_said FROM known) k USING (place)
 JOIN ruled r USING (place)
 JOIN said s USING (hits, unknowns)
 LEFT JOIN (SELECT place, offered_fen FROM carried WHERE NOT with_social) o USING (place)
-WHERE w.with_social
+LEFT JOIN (SELECT place, true AS left_out FROM without_social) x USING (place)
+WHERE w.with_social = (x.left_out IS NULL)
 ORDER BY place;
 
 CREATE OR REPLACE TEMP TABLE wanted AS

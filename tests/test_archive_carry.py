@@ -1,0 +1,117 @@
+"""What people decided, carried out: a run of its own that is funded, sealed, replayed, told in letters and serviced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import duckdb
+import pytest
+from conftest import call, done, tables
+
+RUN = "2026-11-24"
+LATER = "2026-11-26"
+
+
+@pytest.fixture(scope="module")
+def answered(lender_run, tmp_path_factory):
+    """(archive, who by answer): a sealed run and what people said of five whom it referred; of a sixth one person of two."""
+    archive = tmp_path_factory.mktemp("carry") / "archive"
+    done("archive", lender_run, "--to", archive)
+    with duckdb.connect() as con:
+        unshown = [name for name, in con.sql(f"""
+            SELECT application_id FROM '{lender_run}/limit/*.parquet' WHERE decision = 'refer' AND list_contains(reason_codes, 'R-INCOME-UNKNOWN')
+              AND len(reason_codes) <= 3 AND requested_amount_fen >= 4000000 ORDER BY 1 LIMIT 5""").fetchall()]
+    who = dict(zip(("income", "capped", "exception", "declined", "half"), unshown))
+    _say(archive, who["income"], "approve", "--amount", 35_000, "--income", 12_000)
+    _say(archive, who["capped"], "approve", "--amount", 35_000)
+    _say(archive, who["exception"], "approve", "--amount", 30_000, "--reason", "O-EXCEPTION", "--until", "2026-11-30")
+    _say(archive, who["declined"], "decline", "--reason", "O-DOUBT-REMAINS")
+    _say(archive, who["half"], "approve", "--amount", 90_000)
+    return archive, who
+
+
+@pytest.fixture(scope="module")
+def carried(answered, tmp_path_factory):
+    run = tmp_path_factory.mktemp("carried") / "run"
+    done("review", "carry", answered[0], RUN, "--out", run, "--as-of", LATER)
+    return run
+
+
+def _say(archive, application, decision, *options):
+    reason = () if "--reason" in options else ("--reason", "O-EVIDENCE-SHOWN")
+    return done("review", "decide", archive, RUN, application, "--decision", decision, "--by", "alice", "--text", "seen", *reason, *options)
+
+
+def _decisions(run) -> dict[str, dict]:
+    with duckdb.connect() as con:
+        return {row["application_id"]: row for row in con.sql(f"SELECT * FROM '{run}/decisions.parquet'").to_arrow_table().to_pylist()}
+
+
+def test_whoever_was_answered_for_good_is_decided_and_nobody_else(answered, carried, lender_run):
+    _, who = answered
+    found = _decisions(carried)
+    assert set(found) == {who[name] for name in ("income", "capped", "exception", "declined")}
+    assert {name: found[who[name]]["decision"] for name in ("income", "capped", "exception", "declined")} == {"income": "approve", "capped": "approve", "exception": "approve", "declined": "decline"}
+    sealed = _decisions(lender_run)
+    assert found[who["capped"]]["amount_fen"] == 1_000_000 < found[who["income"]]["amount_fen"], "without shown income policy lends no more than 10,000 yuan"
+    assert found[who["exception"]]["amount_fen"] == 3_000_000 and found[who["declined"]]["reason_codes"][0] == "O-DOUBT-REMAINS"
+    assert all(found[name]["pd"] == sealed[name]["pd"] for name in found), "the evidence is as it was sealed"
+    approved = [row for row in found.values() if row["decision"] == "approve"]
+    assert all(row["funded_fen"] == row["amount_fen"] and "L-APPROVED" in row["reason_codes"] for row in approved)
+
+
+def test_it_is_sealed_proven_and_never_carried_out_twice(answered, carried, tmp_path):
+    archive, who = tmp_path / "archive", answered[1]
+    shutil.copytree(answered[0], archive)
+    done("archive", carried, "--to", archive)
+    run_id = json.loads(done("audit", archive, "--format", "json").out)["runs"][-1]["run_id"]
+    assert "identical" in done("replay", archive, run_id).out
+    for application in who.values():
+        assert ("identical" in call("replay", archive, run_id, "--application", application).out) == (application != who["half"])
+    assert call("review", "carry", archive, RUN + "-", "--out", tmp_path / "again", "--as-of", LATER).err.startswith("error: nothing-to-carry")
+    done("review", "decide", archive, RUN + "-", who["half"], "--decision", "approve", "--amount", 90_000, "--by", "bob", "--reason", "O-EVIDENCE-SHOWN", "--text", "seen too")
+    done("review", "carry", archive, RUN + "-", "--out", tmp_path / "rest", "--as-of", LATER)
+    assert set(_decisions(tmp_path / "rest")) == {who["half"]}
+
+
+def test_letters_book_and_report_take_it_for_what_it_is(answered, carried, lender_run, tmp_path):
+    _, who = answered
+    assert "error" not in done("notice", carried, "--to", tmp_path / "letters", "--lang", "en").err
+    letter = (tmp_path / "letters" / "decline" / f"{who['declined']}.en.md").read_text(encoding="utf-8")
+    assert "The doubt could not be cleared" in letter
+    for run in (lender_run, carried):
+        done("servicing", "open", run, "--book", tmp_path / "book")
+    with duckdb.connect() as con:
+        held = {name for name, in con.execute("SELECT application_id FROM read_parquet(?)", [f"{tmp_path}/book/opens/*/loans/*.parquet"]).fetchall()}
+    assert {who[name] for name in ("income", "capped", "exception")} <= held and who["declined"] not in held
+    done("report", "nightly", carried, lender_run, "--out", tmp_path / "night.html")
+    told = done("explain", carried, who["income"]).out
+    assert "What a person said" in told and "12,000.00" in told and "as a person approved of" in told
+
+
+def test_the_same_answers_give_the_same_bytes_whatever_the_workers(answered, carried, tmp_path):
+    done("review", "carry", answered[0], RUN, "--out", tmp_path / "one", "--as-of", LATER, "--workers", 1)
+    assert tables(tmp_path / "one") == tables(carried)
+
+
+def test_what_stands_as_sealed_is_not_made_again(carried):
+    assert call("verify", carried).err.startswith("error: step-taken-over")
+    assert call("ingest-income", carried, "--yes").err.startswith("error: step-taken-over")
+
+
+def test_an_exception_that_has_ended_and_a_day_before_the_run_are_refused(answered, tmp_path):
+    archive, who = answered
+    late = done("review", "carry", archive, RUN, "--out", tmp_path / "late", "--as-of", "2026-12-01")
+    assert "1 exceptions had ended" in late.err and who["exception"] not in _decisions(tmp_path / "late")
+    assert call("review", "carry", archive, RUN, "--out", tmp_path / "early", "--as-of", "2026-11-01").err.startswith("error: carry-before-run") and not (tmp_path / "early").exists()
+
+
+def test_whoever_was_erased_is_not_worked_out_again(answered, lender_run, tmp_path):
+    archive, who = tmp_path / "archive", answered[1]
+    shutil.copytree(answered[0], archive)
+    person = _decisions(lender_run)[who["income"]]["applicant_id"]
+    done("erase", person, "--from", archive, "--by", "dpo", "--why", "asked")
+    told = done("review", "carry", archive, RUN, "--out", tmp_path / "run", "--as-of", LATER)
+    assert "the raw data of 1 whom a person answered was erased" in told.err
+    assert set(_decisions(tmp_path / "run")) == {who[name] for name in ("capped", "exception", "declined")}
