@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 
@@ -98,6 +99,32 @@ def test_the_same_answers_give_the_same_bytes_whatever_the_workers(answered, car
 def test_what_stands_as_sealed_is_not_made_again(carried):
     assert call("verify", carried).err.startswith("error: step-taken-over")
     assert call("ingest-income", carried, "--yes").err.startswith("error: step-taken-over")
+    assert call("source", "worth", carried).err.startswith("error: worth-of-carried")
+
+
+def test_a_run_that_was_carried_out_answers_what_any_run_does(answered, carried, lender, tmp_path):
+    who = answered[1]
+    done("offers", carried)
+    done("rule", "--hits", carried)
+    done("monitor", carried)
+    done("compliance", carried)
+    done("explain", carried, who["declined"], "--to", tmp_path / "case.html")
+    assert "What a person said" in (tmp_path / "case.html").read_text(encoding="utf-8")
+    less = json.loads(done("explain", carried, who["income"], "--what-if", "income.monthly_income_fen=100", "--format", "json").out)
+    assert less, "what was shown stands in for the evidence"
+
+
+def test_what_was_carried_out_is_owed_when_the_person_comes_again(answered, carried, lender, tmp_path):
+    with open(next(lender.glob("applicants*.csv")), encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["application_id"] == answered[1]["income"]]
+    (tmp_path / "again").mkdir()
+    with open(tmp_path / "again" / "applicants.csv", "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "application_id": "AGAIN", "applied_at": "2026-11-27 09:00:00"} for row in rows)
+    done("run", tmp_path / "again", "--out", tmp_path / "next", "--as-of", "2026-11-27", "--history", carried)
+    with duckdb.connect() as con:
+        assert con.sql(f"SELECT exposure_fen FROM '{tmp_path}/next/links/*.parquet'").fetchall() == [(_decisions(carried)[answered[1]["income"]]["amount_fen"],)]
 
 
 def test_an_exception_that_has_ended_and_a_day_before_the_run_are_refused(answered, tmp_path):

@@ -66,6 +66,8 @@ def worth(run: Run, config: Path, sources: list[str], outcomes: Path | None, sam
     chosen = {name: source for name, source in policy.sources.items() if not sources or name in sources}
     if "limit" not in run.document["stages"] or not run.whole("applicants"):
         raise UsageError("worth-undecided", "the run has no decisions, or its inputs are gone", str(run.root), "Name a run that is whole: qqloan run.")
+    if run.document.get("taken"):
+        raise UsageError("worth-of-carried", f"the run took its evidence from {run.document['carries']['run_id']}, as it was sealed", str(run.root), "Name that run.")
     groups = {name: {name: source} for name, source in chosen.items()} | ({ALL: chosen} if len(chosen) > 1 else {})
     with tempfile.TemporaryDirectory(prefix="qqloan-worth-") as scratch:
         return _Measured(run, policy, groups, outcomes, sample, workers, Path(scratch), events).worth()

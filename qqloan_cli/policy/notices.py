@@ -253,7 +253,7 @@ def load_letters(config_dir: Path) -> Letters:
     """Raises ConfigError at a placeholder that is not known, at one that stands in one language alone, and at law that is not cited."""
     folder = config_dir / "notices"
     laws = _laws(config_dir)
-    shared = {name: _model(folder / "common.toml", _Blocks, content).block for name, content in read_toml(folder / "common.toml").items()}
+    shared = {name: load(folder / "common.toml", _Blocks, content).block for name, content in read_toml(folder / "common.toml").items()}
     titles, blocks = {}, {}
     for kind in KINDS:
         path = folder / f"{kind}.toml"
@@ -306,8 +306,8 @@ def _laws(config_dir: Path) -> dict[str, Law]:
 
 def _words(path: Path) -> tuple[dict[str, Words], dict[str, Words]]:
     content = read_toml(path)
-    conditions = {name: _model(path, Words, entry) for name, entry in content.pop("condition_words", {}).items()}
-    words = {name: _model(path, Words, entry) for name, entry in content.items()}
+    conditions = {name: load(path, Words, entry) for name, entry in content.pop("condition_words", {}).items()}
+    words = {name: load(path, Words, entry) for name, entry in content.items()}
     lacking = [name for name in _WORDS if name not in words]
     if lacking:
         raise ConfigError("notice-word-missing", f"words.toml lacks {', '.join(lacking)}", str(path), "Write each in en and zh.")
@@ -319,7 +319,7 @@ def _words(path: Path) -> tuple[dict[str, Words], dict[str, Words]]:
 
 def _says(path: Path, reasons: dict[str, Reason]) -> tuple[dict[str, Say], dict[str, str]]:
     """By name what is said; by reason code its name. What is told in its own words has the code for a name."""
-    says = {name: _model(path, Say, entry) for name, entry in read_toml(path).items()}
+    says = {name: load(path, Say, entry) for name, entry in read_toml(path).items()}
     said_by: dict[str, str] = {}
     for name, say in says.items():
         for code in say.codes:
@@ -332,14 +332,3 @@ def _says(path: Path, reasons: dict[str, Reason]) -> tuple[dict[str, Say], dict[
         if code not in said_by:
             says[code], said_by[code] = Say(codes=[code], en=reason.en, zh=reason.zh), code
     return says, said_by
-
-
-def _model(path: Path, model, content):
-    from pydantic import ValidationError
-
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError("config-invalid", f"{path.name}: {where}: {first['msg'].replace('Value error, ', '')}", str(path), "qqloan config show explains the setting.") from None
