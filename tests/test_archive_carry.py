@@ -80,7 +80,7 @@ def test_letters_book_and_report_take_it_for_what_it_is(answered, carried, lende
     _, who = answered
     assert "error" not in done("notice", carried, "--to", tmp_path / "letters", "--lang", "en").err
     letter = (tmp_path / "letters" / "decline" / f"{who['declined']}.en.md").read_text(encoding="utf-8")
-    assert "The doubt could not be cleared" in letter
+    assert "A member of our staff has looked at your application, and what was unclear" in letter and "The doubt" not in letter
     for run in (lender_run, carried):
         done("servicing", "open", run, "--book", tmp_path / "book")
     with duckdb.connect() as con:
@@ -94,6 +94,18 @@ def test_letters_book_and_report_take_it_for_what_it_is(answered, carried, lende
 def test_the_same_answers_give_the_same_bytes_whatever_the_workers(answered, carried, tmp_path):
     done("review", "carry", answered[0], RUN, "--out", tmp_path / "one", "--as-of", LATER, "--workers", 1)
     assert tables(tmp_path / "one") == tables(carried)
+
+
+def test_the_cash_that_the_run_itself_planned_is_not_lent_again(answered, lender_run, tmp_path):
+    done("review", "carry", answered[0], RUN, "--out", tmp_path / "run", "--as-of", RUN, "--history", lender_run)
+    with duckdb.connect() as con:
+        rows = con.sql(f"""SELECT c.earlier_fen, c.left_fen, c.daily_cash_fen - e.out_fen - c.out_fen, e.out_fen FROM '{tmp_path}/run/cash_calendar.parquet' c
+            JOIN '{lender_run}/cash_calendar.parquet' e USING (source, pay_date)""").fetchall()
+    assert rows and all(earlier == before and left == rest for earlier, left, rest, before in rows)
+    done("archive", tmp_path / "run", "--to", tmp_path / "archive")
+    shutil.rmtree(tmp_path / "run")
+    [run] = json.loads(done("audit", tmp_path / "archive", "--format", "json").out)["runs"]
+    assert "identical" in done("replay", tmp_path / "archive", run["run_id"]).out
 
 
 def test_what_stands_as_sealed_is_not_made_again(carried):

@@ -304,7 +304,7 @@ def test_the_key_is_changed_without_losing_who_came_before(lender, tmp_path):
     assert refused.code == 2 and "history-key-differs" in refused.err and "qqloan rekey" in refused.err
     assert "key-the-same" in call("rekey", tmp_path / "before", "--out", tmp_path / "history", env=old).err
     done("rekey", tmp_path / "before", "--out", tmp_path / "history", env=new)
-    assert sorted(path.name for path in (tmp_path / "history").iterdir()) == ["decisions.parquet", "keys", "run.json"]
+    assert sorted(path.name for path in (tmp_path / "history").iterdir()) == ["cash_calendar.parquet", "decisions.parquet", "keys", "run.json"]
     done("run", tmp_path / "next", "--out", tmp_path / "after", "--as-of", "2026-12-04", "--history", tmp_path / "history", env=new)
     done("run", tmp_path / "next", "--out", tmp_path / "as-ever", "--as-of", "2026-12-04", "--history", tmp_path / "before", env=old)
     ours, theirs = (tables(tmp_path / run) for run in ("after", "as-ever"))

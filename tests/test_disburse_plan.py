@@ -286,6 +286,26 @@ def test_the_cash_calendar_is_the_plan_by_source_and_day_and_no_day_goes_below_n
     assert any(row["queue_reason"] == "F-NO-CASH" for row in table(run, "funding"))
 
 
+def test_a_days_cash_is_there_once_however_many_runs_spend_it(tmp_path):
+    """Three batches of one day, and one of the next month whose first day is the others' second tranche's."""
+    tight = {"funding.toml": ("daily_cash = 36_000_000_000", "daily_cash = 12_000_000")}
+    given, spent, lonely = [], collections.Counter(), collections.Counter()
+    for number, as_of in enumerate((AS_OF, AS_OF, AS_OF, "2026-12-23")):
+        applications = [{**row, "application_id": f"B{number}{row['application_id']}"} for row in rows(500, seed=number)]
+        alone = taken(made_run(tmp_path / f"alone-{number}", applications, as_of=as_of, config=tight))
+        beside = made_run(tmp_path / f"beside-{number}", applications, as_of=as_of, config=tight)
+        beside.document["history"] = [str(run.root) for run in given]
+        given.append(taken(beside))
+        for row in table(beside, "cash_calendar"):
+            assert row["earlier_fen"] == spent[row["source"], row["pay_date"]]
+        for run, sums in ((alone, lonely), (beside, spent)):
+            for row in table(run, "cash_calendar"):
+                sums[row["source"], row["pay_date"]] += row["out_fen"]
+    own = {day: fen for (source, day), fen in spent.items() if source == "own"}
+    assert max(own.values()) <= 1_200_000_000 < max(fen for (source, _), fen in lonely.items() if source == "own")
+    assert sum(day > datetime.date(2026, 12, 20) for day in own) >= 1 and "F-NO-CASH" in {row["queue_reason"] for row in table(given[1], "funding")}
+
+
 def test_every_limit_is_reported_with_what_is_left_and_the_programme_with_its_gap(tmp_path):
     run = taken(made_run(tmp_path / "run", rows(600, seed=5), config={"funding.toml": ("capacity = 36_000_000_000", "capacity = 3_000_000")}))
     limits = {row["limit"]: row for row in table(run, "funding_limits")}

@@ -33,8 +33,10 @@ EVIDENCE = ("keys", "links", "verify", "income", "income_lines", "credit", "soci
 NOTHING = ("quarantine", "score_bins")  # no row was refused, and none scored
 
 
-def carry(archive: Archive, entry: Entry, policy: ReviewPolicy, out: Path, as_of: datetime.date, scratch: Path, workers: int, events: Events) -> Run:
-    """Raises UsageError where nobody's answer waits to be carried out, or ``as_of`` lies before the sealed run's."""
+def carry(
+    archive: Archive, entry: Entry, policy: ReviewPolicy, out: Path, as_of: datetime.date, history: list[Path], scratch: Path, workers: int, events: Events,
+) -> Run:
+    """``history``: earlier runs, whose cash of the days to come is spent. Raises UsageError where nobody's answer waits to be carried out, or ``as_of`` lies before the sealed run's."""
     document = sealed_document(archive, entry, scratch)
     if as_of < datetime.date.fromisoformat(document["as_of"]):
         raise UsageError("carry-before-run", f"the run is dated {document['as_of']}", f"--as-of {as_of}", "Name that day or a later one.")
@@ -45,7 +47,7 @@ def carry(archive: Archive, entry: Entry, policy: ReviewPolicy, out: Path, as_of
     for name in entry.files:
         if name.startswith("config/"):
             archive.fetch(entry, name, scratch / name)
-    asked = {"as_of": as_of.isoformat(), "source": document["source"], "history": [], "config": document["config_digest"], "key_id": document["key_id"], "policy": document["policy"]}
+    asked = {"as_of": as_of.isoformat(), "source": document["source"], "history": [str(path.resolve()) for path in history], "config": document["config_digest"], "key_id": document["key_id"], "policy": document["policy"]}
     with building(out, asked, config, events, resume=False) as run:
         _fill(run, archive, entry, document, answered, policy, scratch)
         walk(run, chain.named(STAGES), workers, events)

@@ -15,7 +15,7 @@ from qqloan_cli.engine.files import digest_folder, only_writer, sha256, write_js
 from qqloan_cli.engine.run import Run
 from qqloan_cli.errors import IntegrityError, UsageError
 
-HISTORY = ("run.json", "decisions.parquet", "keys")  # what later runs read of an earlier one
+HISTORY = ("run.json", "decisions.parquet", "cash_calendar.parquet", "keys")  # what later runs read of an earlier one
 
 
 class Sealed(NamedTuple):

@@ -18,7 +18,7 @@ def intake(
     config: Config = None,
     policies: Policies = None,
     draft: Draft = False,
-    history: Annotated[Optional[list[Path]], typer.Option("--history", help="An earlier run: for duplicates, velocity and exposure. May be repeated.", show_default=False)] = None,
+    history: Annotated[Optional[list[Path]], typer.Option("--history", help="An earlier run: for duplicates, velocity, exposure and the cash that it plans to spend. May be repeated.", show_default=False)] = None,
     max_quarantine: MaxQuarantine = None,
     workers: Workers = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an intake that was killed.")] = False,

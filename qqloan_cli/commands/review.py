@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import tempfile
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, List, Optional
 
 import typer
 
@@ -160,6 +160,7 @@ def carry(
     run_id: RunId,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The run to make.", show_default=False)],
     as_of: AsOf,
+    history: Annotated[Optional[List[Path]], typer.Option("--history", help="An earlier run: for the cash that it plans to spend. May be repeated.", show_default=False)] = None,
     workers: Workers = None,
     format: Annotated[str, typer.Option("--format", help="The summary as table or json.")] = "table",
 ) -> int:
@@ -170,7 +171,7 @@ def carry(
     formats.known(format)
     said = console.current()
     with _opened(archive, run_id) as (store, entry, policy, scratch):
-        made = carried(store, entry, policy, out, as_date(as_of), scratch, as_workers(workers), said)
+        made = carried(store, entry, policy, out, as_date(as_of), history or [], scratch, as_workers(workers), said)
     said.close()
     summary.show(made, format)
     said.next_step(f"qqloan archive {out} --to {archive}, so that no answer is carried out twice")

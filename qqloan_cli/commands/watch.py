@@ -18,7 +18,7 @@ State = Annotated[Optional[Path], typer.Option("--state", metavar="DIR", help="W
 AsOf = Annotated[Optional[str], typer.Option("--as-of", metavar="DATE", help="The day of batches whose name says none: a date, or today.", show_default=False)]
 Book = Annotated[Optional[Path], typer.Option("--book", help="Open every run into this book.", show_default=False)]
 Pages = Annotated[Optional[Path], typer.Option("--report", metavar="DIR", help="Leave the nightly report here, a page a batch.", show_default=False)]
-History = Annotated[int, typer.Option("--history", metavar="N", min=0, help="Decide each batch beside the last N runs: duplicates, velocity, exposure.")]
+History = Annotated[int, typer.Option("--history", metavar="N", min=0, help="Decide each batch beside the last N runs: duplicates, velocity, exposure, cash.")]
 Earlier = Annotated[int, typer.Option("--earlier", metavar="N", min=0, help="Hold each run against the last N runs.")]
 Settle = Annotated[float, typer.Option("--settle", metavar="SECONDS", min=0, help="Without a marker: complete when nothing changed for so long.")]
 MarkerOnly = Annotated[bool, typer.Option("--marker-only", help="Complete when a marker says so, and by nothing else.")]

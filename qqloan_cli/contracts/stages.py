@@ -366,6 +366,7 @@ CASH_CALENDAR = Contract(
         C("pay_date", "DATE", "a working day on which money leaves", "date"),
         C("tranches", "BIGINT", "tranches that it has a share in"),
         C("out_fen", "BIGINT", "leaves", "fen"),
+        C("earlier_fen", "BIGINT", "leaves by what earlier runs (--history) have planned", "fen"),
         C("daily_cash_fen", "BIGINT", "what may leave on one day", "fen", "no such limit"),
         C("left_fen", "BIGINT", "left of that: never below zero", "fen", "no such limit"),
     ),

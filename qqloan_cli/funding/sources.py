@@ -7,8 +7,9 @@ appetite and a partner's concentration are all of that shape.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Sequence
+import copy
+from dataclasses import dataclass, replace
+from typing import Mapping, Sequence
 
 import numpy as np
 
@@ -46,7 +47,8 @@ class Loans:
 
 @dataclass(frozen=True)
 class Limit:
-    """``source`` is set for a source's own capacity; ``grade`` and ``products`` where only those count; ``day`` where only that day's money does."""
+    """``source`` is set for a source's own capacity; ``grade`` and ``products`` where only those count; ``day`` where only that day's money
+    does, which is ``payer``'s."""
 
     kind: str
     label: str
@@ -56,6 +58,7 @@ class Limit:
     grade: str | None = None
     products: tuple[str, ...] | None = None
     day: int | None = None
+    payer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Book:
             yield Limit("capacity", f"capacity of {name}", source.capacity * FEN, alone, source=name)
             if source.daily_cash is not None:
                 for day, date in enumerate(self.days):
-                    yield Limit("cash", f"cash of {name} on {date}", source.daily_cash * FEN, alone, day=day)
+                    yield Limit("cash", f"cash of {name} on {date}", source.daily_cash * FEN, alone, day=day, payer=name)
             for grade, yuan in sorted(source.grade_limits.items()):
                 yield Limit("grade", f"{name} in grade {grade}", yuan * FEN, alone, grade=grade)
         for name, guarantor in sorted(self.policy.guarantors.items()):
@@ -107,6 +110,14 @@ class Book:
             yield Limit("concentration", f"own money in loans with {group}", max(0, room) * FEN, self._counted(self._own_beside(group)))
         room = int(rule.total_loans * rule.joint_share) - sum(rule.outstanding.values())
         yield Limit("concentration", "own money in joint loans", max(0, room) * FEN, self._counted(self._own_beside(None)))
+
+    def after(self, spent: Mapping[tuple[str, str], int]) -> "Book":
+        """The same where others have ``spent`` fen of a source's cash on a day."""
+        other = copy.copy(self)
+        other.limits = tuple(
+            limit if limit.day is None else replace(limit, fen=max(0, limit.fen - spent.get((limit.payer, self.days[limit.day]), 0))) for limit in self.limits
+        )
+        return other
 
     def _counted(self, counts) -> tuple[tuple[int, ...], ...]:
         return tuple(tuple(at for at, s in enumerate(sources) if counts(s, sources)) for _, sources, _ in self._named)

@@ -39,8 +39,9 @@ def rekey(root: Path, out: Path, workers: int, events: Events) -> tuple[str, str
         again = Run(hidden, document)
         again.save()
         walk(again, [keys.STAGE], workers, events)
-        for path in run.whole("decisions"):
-            shutil.copyfile(path, again.file("decisions"))
+        for table in ("decisions", "cash_calendar"):
+            for path in run.whole(table):
+                shutil.copyfile(path, again.file(table))
         for part in ("inputs", ".scratch"):
             remove(hidden / part)
         (hidden / ".journal").unlink(missing_ok=True)

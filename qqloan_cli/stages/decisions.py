@@ -39,7 +39,9 @@ def settings(run: Run) -> dict:
 
 
 def listed(run: Run, con) -> dict:
-    return {"applications": run.rows(con, "applicants")}
+    from qqloan_cli.funding.earlier import spent
+
+    return {"applications": run.rows(con, "applicants"), "spent": spent(run, con)}
 
 
 def compute(task: Task) -> None:

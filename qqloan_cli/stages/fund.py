@@ -10,6 +10,7 @@ from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import leaving_room
 from qqloan_cli.engine.stage import Stage, Task
 from qqloan_cli.funding import cohorts, programme
+from qqloan_cli.funding.earlier import spent
 from qqloan_cli.funding.sources import Book, Loans
 from qqloan_cli.funding.spread import WAITS, Spread, spread
 from qqloan_cli.funding.tranches import Plans
@@ -23,8 +24,12 @@ def settings(run: Run) -> dict:
     return {"book": Book(load_funding(run.config_dir), load_lender(run.config_dir).licence, [str(day) for day in plans.days()]), "dates": plans, "batch": pa.table({"as_of": pa.array([run.as_of], pa.date32())})}
 
 
+def listed(run: Run, con) -> dict:
+    return {"spent": spent(run, con)}
+
+
 def compute(task: Task) -> None:
-    book: Book = task.values["book"]
+    book: Book = task.values["book"].after({(source, str(day)): fen for source, day, fen in task.con.execute("FROM spent").fetchall()})
     task.script(STAGE.sql_file)
     approved = task.con.sql("FROM approved_loans").to_arrow_table()
     refused = _refused(task, approved, book)
@@ -152,5 +157,5 @@ def _sources(shares: pa.Table, plan: programme.Plan, book: Book) -> pa.Table:
 
 STAGE = Stage(
     name="fund", kind="gather", reads=("limit", "funding_refusals"), writes=("funding", "funding_shares", "funding_sources", "funding_limits", "funding_programme"),
-    module=__name__, settings=settings, compute=compute,
+    module=__name__, settings=settings, listed=listed, compute=compute,
 )
