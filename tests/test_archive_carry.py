@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import json
 import shutil
 
 import duckdb
 import pytest
 from conftest import call, done, tables
+
+from qqloan_cli.oversight.sight import Sight
 
 RUN = "2026-11-24"
 LATER = "2026-11-26"
@@ -89,6 +92,23 @@ def test_letters_book_and_report_take_it_for_what_it_is(answered, carried, lende
     done("report", "nightly", carried, lender_run, "--out", tmp_path / "night.html")
     told = done("explain", carried, who["income"]).out
     assert "What a person said" in told and "12,000.00" in told and "as a person approved of" in told
+
+
+def test_in_a_report_over_both_nobody_counts_twice_and_the_last_word_stands(answered, carried, lender_run):
+    _, who = answered
+    with Sight.of([carried, lender_run]) as sight:
+        assert sight.dates == [datetime.date.fromisoformat(RUN)]
+        rows = sight.ask("SELECT application_id, decision, age FROM decisions").to_pylist()
+        said = {row["application_id"]: row["decision"] for row in rows}
+        assert len(rows) == len(said) == len(_decisions(lender_run)) and {row["age"] for row in rows} == {0}
+        assert (said[who["income"]], said[who["declined"]], said[who["half"]]) == ("approve", "decline", "refer")
+        for table, before in (("score", lender_run / "score"), ("payroll", lender_run / "inputs" / "payroll"), ("applicants", lender_run / "inputs" / "applicants")):
+            assert sight.ask(f"SELECT count(*) AS n FROM {table}").to_pylist()[0]["n"] == duckdb.execute(f"SELECT count(*) FROM '{before}/*.parquet'").fetchone()[0], table
+        assert sight.ask("SELECT sum(accepted) AS n FROM runs").to_pylist()[0]["n"] == len(said)
+        [cash] = sight.ask("SELECT sum(out_fen) AS fen FROM cash_calendar").to_pylist()
+        assert cash["fen"] == sum(row["funded_fen"] or 0 for run in (lender_run, carried) for row in _decisions(run).values())
+    with Sight.of([carried]) as alone:
+        assert alone.ask("SELECT count(*) AS n FROM decisions").to_pylist() == [{"n": 4}]
 
 
 def test_the_same_answers_give_the_same_bytes_whatever_the_workers(answered, carried, tmp_path):

@@ -52,7 +52,7 @@ def nightly(sight: Sight, config: Path, beside: Beside = Beside()) -> dict:
         taken.append({"name": name, "section": section, "rows": figures.take(sight, name).to_pylist(), "sql": figures.sql(name), "beneath": figures.beneath(sight, name)})
     return {
         "as_of": as_of,
-        "runs": [{"run_id": run.run_id, "as_of": run.as_of} for run in sight.runs if run.as_of == sight.dates[0]],
+        "runs": [{"run_id": run.run_id, "as_of": run.as_of} for run in sight.runs if sight.age(run) == 0],
         "before": sight.dates[1] if len(sight.dates) > 1 else None,
         "book": None if sight.book is None else {"name": sight.book.root.name, "closed_to": sight.at},
         "status": _worst([*(alert["severity"] for alert in alerts), *("red" for rule in rules if rule["status"] == "failed")]),

@@ -6,7 +6,8 @@ A run's tables are there by their names (contracts/), of all runs together, each
     as_of    its date
     age      0 of the latest date, 1 of the date before it, and so on
 
-and without personal columns; `runs` has a row a run, `run_inputs` a row a run and input file, `run_warnings` what each run had to say. A
+and without personal columns. Where a run carries out what people decided on another in sight (qqloan review carry), what it says of an
+application stands on the day of that other, in its place, so that nobody counts twice; funding and what follows is of its own day. `runs` has a row a run, `run_inputs` a row a run and input file, `run_warnings` what each run had to say. A
 book's tables are there as they are, and those that are worked out of it when they are asked for: `state` (every loan at the day) with
 `classes`, `stages`, `concentration` and `yields` of it (servicing/portfolio.py), `panel` (every loan at every month's end up to it) with
 `ageing`, `rolls`, `vintages`, `early` and `cures` of it (servicing/measures.py). `days` says which day the book is seen on.
@@ -22,6 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from qqloan_cli.contracts import CONTRACTS, INPUTS, OUTPUTS, REVIEWS
+from qqloan_cli.contracts.inputs import SHARED
 from qqloan_cli.engine.parse import branches, queries_within, serialised
 from qqloan_cli.engine.run import Run
 from qqloan_cli.engine.session import at_hand, connect, duckdb_error, literal, quoted
@@ -31,6 +33,9 @@ from qqloan_cli.servicing import measures, portfolio
 from qqloan_cli.servicing.book import Book
 from qqloan_cli.servicing.measured_book import measured_book
 
+_OF_ITS_DAY = frozenset({"funding", "funding_shares", "disburse_plan", "schedule"})
+_ANSWERED = frozenset(contract.name for contract in (*OUTPUTS, *INPUTS) if "application_id" in contract.names and contract.name not in SHARED) - _OF_ITS_DAY
+_TAKEN = frozenset({"score_bins", "quarantine", *(contract.name for contract in INPUTS)}) - _ANSWERED
 OF_RUNS = tuple(contract.name for contract in (*OUTPUTS, *INPUTS, REVIEWS))
 OF_BOOK = ("loans", "instalments", "funded_by", "lines", "events", "ledger", "contact_log")
 OF_STATE, OF_PANEL = ("state", *portfolio.VIEWS), ("panel", *measures.KEYS)
@@ -51,6 +56,9 @@ class Sight:
             if at is None:
                 raise UsageError("book-not-closed", "no day of this book is closed, so nothing can be said of it", str(book.root), f"qqloan servicing close --book {book.root} --to DATE closes one.")
             book.must_be_closed(at, "--at")
+        named = {run.run_id: run for run in self.runs}
+        self._carried = {run.run_id: named[of["run_id"]] for run in self.runs if (of := run.document.get("carries")) and of["run_id"] in named}
+        self.runs.sort(key=lambda run: (self._carried.get(run.run_id, run).as_of, run.run_id in self._carried, run.run_id))
         self.book, self.at, self.workers, self._threads = book, at, workers, threads
         self._scratch: Path | None = None
         self._con = None
@@ -88,8 +96,12 @@ class Sight:
 
     @property
     def dates(self) -> list[datetime.date]:
-        """The runs' dates, the latest first: their places are ``age``."""
-        return sorted({run.as_of for run in self.runs}, reverse=True)
+        """The runs' dates, the latest first: their places are ``age``. What carries another run out belongs to the night before it."""
+        return sorted({run.as_of for run in self.runs if run.run_id not in self._carried}, reverse=True)
+
+    def age(self, run: Run) -> int:
+        """0 of a run of the latest night."""
+        return next(age for age, date in enumerate(self.dates) if date <= run.as_of)
 
     @property
     def begins_processes(self) -> bool:
@@ -191,18 +203,17 @@ class Sight:
             raise UsageError("sql-wrong", str(error).splitlines()[0][:300], hint="Tables: " + ", ".join(self.tables)) from None
 
     def _describe(self) -> None:
-        ages = {date: age for age, date in enumerate(self.dates)}
         rows, files, warnings = [], [], []
         for run in self.runs:
-            of = {"run_id": run.run_id, "as_of": run.as_of, "age": ages[run.as_of]}
+            of = {"run_id": run.run_id, "as_of": run.as_of, "age": self.age(run)}
             told = run.document
-            applicants = told["counts"].get("applicants", {})
+            applicants = told["counts"].get("applicants", {}) if run.run_id not in self._carried else {"in": 0, "accepted": 0, "refused": 0}
             rows.append({
                 **of, "rows_in": applicants.get("in"), "accepted": applicants.get("accepted"), "refused": applicants.get("refused"),
                 "policy": cited(run.config_dir, told.get("policy", {})), "draft": bool(told.get("policy", {}).get("draft")), "source": told.get("source"),
                 "seconds": round(sum(timing["seconds"] for timing in told.get("timings", {}).values()), 3),
             })
-            files += [{**of, "input": given["input"], "file": Path(given["file"]).name, "rows": given.get("rows"), "bytes": given.get("bytes"), "sha256": given["sha256"]} for given in told["inputs"]]
+            files += [{**of, "input": given["input"], "file": Path(given["file"]).name, "rows": given.get("rows"), "bytes": given.get("bytes"), "sha256": given["sha256"]} for given in told["inputs"] if run.run_id not in self._carried or given["input"] == "reviews"]
             warnings += [{**of, "ref": said["ref"], "text": said["text"]} for said in told.get("warnings", [])]
         of = [("run_id", pa.string()), ("as_of", pa.date32()), ("age", pa.int32())]
         more = {
@@ -215,12 +226,22 @@ class Sight:
         self.register("days", pa.table({"at": pa.array([self.at], pa.date32())}))
 
     def _bind_of_runs(self, table: str) -> None:
-        ages = {date: age for age, date in enumerate(self.dates)}
         shown = ", ".join(quoted(column.name) for column in CONTRACTS[table].columns if not column.personal)
         empty = f"SELECT CAST(NULL AS VARCHAR) AS run_id, CAST(NULL AS DATE) AS as_of, CAST(NULL AS INTEGER) AS age, {shown} FROM ({CONTRACTS[table].empty()})"
-        parts = [
-            f"SELECT {literal(run.run_id)} AS run_id, DATE {literal(run.document['as_of'])} AS as_of, CAST({ages[run.as_of]} AS INTEGER) AS age, * "
-            f"FROM read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
-            for run in self.runs if (paths := run.whole(table))
-        ]
+        parts = []
+        for run in self.runs:
+            told_on = self._carried.get(run.run_id, run) if table in _ANSWERED else run
+            if (rows := self._rows(run, table)) is not None:
+                parts.append(f"SELECT {literal(run.run_id)} AS run_id, DATE {literal(told_on.document['as_of'])} AS as_of, CAST({self.age(told_on)} AS INTEGER) AS age, * FROM {rows}")
         self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS " + (f"SELECT run_id, as_of, age, {shown} FROM (" + " UNION ALL BY NAME ".join([*parts, empty]) + ")"))
+
+    def _rows(self, run: Run, table: str) -> str | None:
+        """SQL for what a run itself has to say in a table; None where that is nothing."""
+        def read(paths: list[Path]) -> str:
+            return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
+
+        paths = run.whole(table)
+        if not paths or run.run_id in self._carried and table in _TAKEN:
+            return None
+        later = [path for other in self.runs if self._carried.get(other.run_id) is run for path in other.whole("decisions")] if table in _ANSWERED else []
+        return f"(SELECT * FROM {read(paths)} ANTI JOIN (SELECT application_id FROM {read(later)}) USING (application_id))" if later else read(paths)
