@@ -5,7 +5,7 @@ from __future__ import annotations
 from qqloan_cli.contracts import CONTRACTS
 from qqloan_cli.engine.parse import branches, queries_within, serialised
 from qqloan_cli.engine.run import Run
-from qqloan_cli.engine.session import connect, duckdb_error, literal
+from qqloan_cli.engine.session import at_hand, connect, duckdb_error, literal
 from qqloan_cli.errors import UsageError
 
 _HARMLESS_FUNCTIONS = {"range", "generate_series", "unnest", "repeat", "repeat_row"}
@@ -21,7 +21,9 @@ def ask_all(run: Run, questions: list[str], threads: int = 2) -> list:
     con = connect(threads)
     try:
         tables = set(_tables(run))
-        for name in sorted({name for question in questions for name in _tables_of(question, tables)}):
+        with at_hand(con):
+            trees = serialised([question.strip().rstrip(";") for question in questions])
+        for name in sorted({name for tree in trees for name in _tables_of(tree, tables)}):
             _bind(con, run, name)
         _close_the_doors(con, run)
         return [con.sql(question).to_arrow_table() for question in questions]
@@ -48,9 +50,8 @@ def _close_the_doors(con, run: Run) -> None:
     con.execute("SET lock_configuration = true")
 
 
-def _tables_of(question: str, tables: set[str]) -> list[str]:
-    """The run's tables in a statement, read as DuckDB itself parses it: one SELECT, over those and harmless functions alone."""
-    [tree] = serialised([question.strip().rstrip(";")])
+def _tables_of(tree: dict, tables: set[str]) -> list[str]:
+    """The run's tables in a statement, as DuckDB itself parses it: one SELECT, over those and harmless functions alone."""
     hint = "Tables: " + ", ".join(sorted(tables))
     if tree.get("error"):
         raise UsageError("sql-refused", f"only one SELECT can be asked: {tree.get('error_message', 'not a SELECT')[:200]}", hint=hint)
