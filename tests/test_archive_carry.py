@@ -61,6 +61,7 @@ def test_whoever_was_answered_for_good_is_decided_and_nobody_else(answered, carr
     assert found[who["capped"]]["amount_fen"] == 1_000_000 < found[who["income"]]["amount_fen"], "without shown income policy lends no more than 10,000 yuan"
     assert found[who["exception"]]["amount_fen"] == 3_000_000 and found[who["declined"]]["reason_codes"][0] == "O-DOUBT-REMAINS"
     assert all(found[name]["pd"] == sealed[name]["pd"] for name in found), "the evidence is as it was sealed"
+    assert (carried / "inputs").stat().st_mode & 0o077 == 0, "people's names and numbers are for nobody else"
     approved = [row for row in found.values() if row["decision"] == "approve"]
     assert all(row["funded_fen"] == row["amount_fen"] and "L-APPROVED" in row["reason_codes"] for row in approved)
 

@@ -88,6 +88,7 @@ def _decided(archive: Archive, entry: Entry, scratch: Path) -> dict[str, str]:
 
 def _fill(run: Run, archive: Archive, entry: Entry, document: dict, answered: dict[str, Case], policy: ReviewPolicy, scratch: Path) -> None:
     """Inputs and evidence of the people concerned, and what was said of them, bucket by bucket as the sealed run has them."""
+    (run.root / "inputs").mkdir(mode=0o700)  # who they are
     con = connect(1, memory_mb=800, scratch=run.scratch)
     try:
         con.execute("CREATE TEMP TABLE said (application_id VARCHAR, decision VARCHAR, amount_fen BIGINT, monthly_income_fen BIGINT, reason VARCHAR, exception BOOLEAN, said_at TIMESTAMP)")
