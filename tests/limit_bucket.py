@@ -56,7 +56,8 @@ def case(**told) -> dict[str, dict]:
 
 def answered(rows: dict[str, dict], decision: str, **told) -> dict[str, dict]:
     """The application with what a person said of it: columns of reviews."""
-    return {**rows, "reviews": {"decision": decision, "reason": "O-EVIDENCE-SHOWN", "exception": False, **told}}
+    shown = {"income_confidence": "medium"} if told.get("monthly_income_fen") is not None else {}
+    return {**rows, "reviews": {"decision": decision, "reason": "O-EVIDENCE-SHOWN", "exception": False, **shown, **told}}
 
 
 class Bucket:

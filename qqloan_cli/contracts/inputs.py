@@ -257,6 +257,7 @@ REVIEWS = Contract(
         C("decision", "VARCHAR", "approve or decline"),
         C("amount_fen", "BIGINT", "at most so much", "fen", "declined"),
         C("monthly_income_fen", "BIGINT", "income a month that the person was shown", "fen", "nothing new was shown"),
+        C("income_confidence", "VARCHAR", "as how sure that counts: shown_income of configs/review.toml", null="nothing new was shown"),
         C("reason", "VARCHAR", "why: a code of configs/review.toml"),
         C("exception", "BOOLEAN", "an exception to policy: the waterfall's steps that are policy do not bind"),
         C("said_at", "TIMESTAMP", "when the last word was said"),

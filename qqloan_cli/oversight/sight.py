@@ -19,6 +19,7 @@ import datetime
 import shutil
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -43,22 +44,32 @@ WORKED_OUT = (*OF_STATE, *OF_PANEL)
 _MEMORY_MB = 2_000
 
 
+class _Seen(NamedTuple):
+    """A run and, where it carries out what people decided on another in sight, that other."""
+
+    run: Run
+    run_id: str
+    carries: Run | None
+
+
 class Sight:
     """``at``: the day on which the book is seen (default: the last that is closed). With more than one of ``threads`` sums of floats differ
     in their last digits from time to time: round them. A context manager: what was worked out goes when it is left."""
 
     def __init__(self, runs: list[Run], book: Book | None = None, at: datetime.date | None = None, workers: int = 1, threads: int = 1) -> None:
-        self.runs = sorted(runs, key=lambda run: (run.as_of, run.run_id))
-        if len({run.run_id for run in self.runs}) < len(self.runs):
+        named = {run.run_id: run for run in runs}
+        if len(named) < len(runs):
             raise UsageError("run-twice", "the same run is named twice", hint="Name each run once.")
+        seen = [_Seen(run, run_id, named.get(run.document.get("carries", {}).get("run_id"))) for run_id, run in named.items()]
+        self._seen = sorted(seen, key=lambda one: ((one.carries or one.run).as_of, one.carries is not None, one.run_id))
+        self.runs = [one.run for one in self._seen]
+        # The latest first: their places are ``age``. What carries another run out belongs to the night before it.
+        self.dates = sorted({one.run.as_of for one in self._seen if one.carries is None}, reverse=True)
         if book is not None:
             at = at or book.closed_to
             if at is None:
                 raise UsageError("book-not-closed", "no day of this book is closed, so nothing can be said of it", str(book.root), f"qqloan servicing close --book {book.root} --to DATE closes one.")
             book.must_be_closed(at, "--at")
-        named = {run.run_id: run for run in self.runs}
-        self._carried = {run.run_id: named[of["run_id"]] for run in self.runs if (of := run.document.get("carries")) and of["run_id"] in named}
-        self.runs.sort(key=lambda run: (self._carried.get(run.run_id, run).as_of, run.run_id in self._carried, run.run_id))
         self.book, self.at, self.workers, self._threads = book, at, workers, threads
         self._scratch: Path | None = None
         self._con = None
@@ -93,11 +104,6 @@ class Sight:
             self._con.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
-
-    @property
-    def dates(self) -> list[datetime.date]:
-        """The runs' dates, the latest first: their places are ``age``. What carries another run out belongs to the night before it."""
-        return sorted({run.as_of for run in self.runs if run.run_id not in self._carried}, reverse=True)
 
     def age(self, run: Run) -> int:
         """0 of a run of the latest night."""
@@ -204,16 +210,16 @@ class Sight:
 
     def _describe(self) -> None:
         rows, files, warnings = [], [], []
-        for run in self.runs:
-            of = {"run_id": run.run_id, "as_of": run.as_of, "age": self.age(run)}
+        for run, run_id, carries in self._seen:
+            of = {"run_id": run_id, "as_of": run.as_of, "age": self.age(run)}
             told = run.document
-            applicants = told["counts"].get("applicants", {}) if run.run_id not in self._carried else {"in": 0, "accepted": 0, "refused": 0}
+            applicants = told["counts"].get("applicants", {}) if carries is None else {"in": 0, "accepted": 0, "refused": 0}
             rows.append({
                 **of, "rows_in": applicants.get("in"), "accepted": applicants.get("accepted"), "refused": applicants.get("refused"),
                 "policy": cited(run.config_dir, told.get("policy", {})), "draft": bool(told.get("policy", {}).get("draft")), "source": told.get("source"),
                 "seconds": round(sum(timing["seconds"] for timing in told.get("timings", {}).values()), 3),
             })
-            files += [{**of, "input": given["input"], "file": Path(given["file"]).name, "rows": given.get("rows"), "bytes": given.get("bytes"), "sha256": given["sha256"]} for given in told["inputs"] if run.run_id not in self._carried or given["input"] == "reviews"]
+            files += [{**of, "input": given["input"], "file": Path(given["file"]).name, "rows": given.get("rows"), "bytes": given.get("bytes"), "sha256": given["sha256"]} for given in told["inputs"] if carries is None or given["input"] == "reviews"]
             warnings += [{**of, "ref": said["ref"], "text": said["text"]} for said in told.get("warnings", [])]
         of = [("run_id", pa.string()), ("as_of", pa.date32()), ("age", pa.int32())]
         more = {
@@ -229,19 +235,19 @@ class Sight:
         shown = ", ".join(quoted(column.name) for column in CONTRACTS[table].columns if not column.personal)
         empty = f"SELECT CAST(NULL AS VARCHAR) AS run_id, CAST(NULL AS DATE) AS as_of, CAST(NULL AS INTEGER) AS age, {shown} FROM ({CONTRACTS[table].empty()})"
         parts = []
-        for run in self.runs:
-            told_on = self._carried.get(run.run_id, run) if table in _ANSWERED else run
-            if (rows := self._rows(run, table)) is not None:
-                parts.append(f"SELECT {literal(run.run_id)} AS run_id, DATE {literal(told_on.document['as_of'])} AS as_of, CAST({self.age(told_on)} AS INTEGER) AS age, * FROM {rows}")
+        for seen in self._seen:
+            told_on = seen.carries if seen.carries is not None and table in _ANSWERED else seen.run
+            if (rows := self._rows(seen, table)) is not None:
+                parts.append(f"SELECT {literal(seen.run_id)} AS run_id, DATE {literal(told_on.document['as_of'])} AS as_of, CAST({self.age(told_on)} AS INTEGER) AS age, * FROM {rows}")
         self.con.execute(f"CREATE TEMP VIEW {quoted(table)} AS " + (f"SELECT run_id, as_of, age, {shown} FROM (" + " UNION ALL BY NAME ".join([*parts, empty]) + ")"))
 
-    def _rows(self, run: Run, table: str) -> str | None:
+    def _rows(self, seen: _Seen, table: str) -> str | None:
         """SQL for what a run itself has to say in a table; None where that is nothing."""
         def read(paths: list[Path]) -> str:
             return f"read_parquet([{', '.join(literal(str(path)) for path in paths)}])"
 
-        paths = run.whole(table)
-        if not paths or run.run_id in self._carried and table in _TAKEN:
+        paths = seen.run.whole(table)
+        if not paths or seen.carries is not None and table in _TAKEN:
             return None
-        later = [path for other in self.runs if self._carried.get(other.run_id) is run for path in other.whole("decisions")] if table in _ANSWERED else []
+        later = [path for other, _, carries in self._seen if carries is seen.run for path in other.whole("decisions")] if table in _ANSWERED else []
         return f"(SELECT * FROM {read(paths)} ANTI JOIN (SELECT application_id FROM {read(later)}) USING (application_id))" if later else read(paths)

@@ -23,7 +23,6 @@ from qqloan_cli.policy.limits import FEN, load_limits
 from qqloan_cli.policy.price import load_price, payments
 from qqloan_cli.policy.products import Product, load_lender, load_products, ppm
 from qqloan_cli.policy.regulation import load_regulation
-from qqloan_cli.policy.review import load_review
 from qqloan_cli.policy.rules import load_rules
 from qqloan_cli.policy.version import cited
 
@@ -54,7 +53,6 @@ def settings(run: Run) -> dict[str, object]:
         "cut": (ppm(prices.cut.floor), ppm(prices.cut.step)),
         "lender": pa.Table.from_pylist([{
             "licence": lender.licence, "unknown_product": lender.unknown_product, "legal_is_effective": legal_is_effective,
-            "shown_income": load_review(config).shown_income if (config / "review.toml").is_file() else None,
             "policy_version": cited(config, run.document.get("policy", {})),
             # Of the income's reasons those that can stop an application; the others speak for it.
             "telling": sorted(code for code, reason in rules.reasons.items() if code.startswith("I-") and reason.effect != "note"),

@@ -27,7 +27,7 @@ SELECT
   r.reason                                                                       AS person_reason,
   coalesce(r.exception, false)                                                   AS by_exception,
   r.monthly_income_fen                                                           AS shown_income_fen,
-  CASE WHEN r.monthly_income_fen IS NOT NULL THEN l.shown_income END             AS shown_confidence,
+  r.income_confidence                                                            AS shown_confidence,
   least(a.requested_amount_fen, r.amount_fen)                                    AS wanted_amount_fen,
   coalesce(p.product, f.first_name)                                              AS product,
   a.product IS NULL OR p.product IS NOT NULL OR l.unknown_product = 'first'      AS product_known
